@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: ISC
+"""From a TOML file to a Config: strict, and every fault is reported at once with file, key, value and rule."""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import attrs
+
+from filter_ban.config.schema import Config
+from filter_ban.text import excerpt
+
+DEFAULT_PATH: Final = Path("/etc/filter-ban.toml")
+_T = TypeVar("_T")
+
+
+@attrs.frozen
+class Fault:
+    """One broken rule: the key's full name, the value as written, the rule in words."""
+
+    key: str
+    value: object
+    rule: str
+
+    def __str__(self) -> str:
+        shown = "" if self.value is None else f" = {excerpt(repr(self.value))}"
+        return f"{self.key}{shown}: {self.rule}"
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; ``faults`` holds everything that is wrong with it."""
+
+    def __init__(self, file: str, faults: list[Fault]) -> None:
+        super().__init__("\n".join(f"{file}: {fault}" for fault in faults))
+        self.file = file
+        self.faults = faults
+
+
+def load_config(path: Path | None) -> tuple[Config, str, str]:
+    """
+    Read the configuration.
+
+    Args:
+        path: A file that must exist, or None for the default file, which need not.
+
+    Returns: the configuration, the name of its file ("defaults" without one), and the file's text.
+
+    Raises:
+        ConfigError: it cannot be read or used.
+
+    """
+    file = DEFAULT_PATH if path is None else path
+    try:
+        content = file.read_bytes().decode()
+    except FileNotFoundError:
+        if path is None:
+            return Config(), "defaults", ""
+        raise ConfigError(str(file), [Fault("file", None, "does not exist")]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(file), [Fault("file", None, f"cannot be read: {error}")]) from None
+    return parse_config(content, str(file)), str(file), content
+
+
+def parse_config(content: str, file: str = "configuration") -> Config:
+    """
+    Return the configuration that *content* describes.
+
+    Raises:
+        ConfigError: it is no TOML, or breaks rules; all of them are named.
+
+    """
+    try:
+        document = tomllib.loads(content)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(file, [Fault("syntax", None, str(error))]) from None
+    faults: list[Fault] = []
+    config = _build(Config, document, "", faults)
+    if not faults:
+        faults = _contradictions(config)
+    if faults:
+        raise ConfigError(file, faults)
+    return config
+
+
+def _build(cls: type[_T], document: dict[str, Any], prefix: str, faults: list[Fault]) -> _T:
+    fields = {field.name: field for field in attrs.fields(cls)}  # type: ignore[arg-type]  # each is an attrs class
+    given: dict[str, Any] = {}
+    for name, value in document.items():
+        field = fields.get(name)
+        if field is None:
+            near = difflib.get_close_matches(name, fields, n=1)
+            hint = f"; did you mean {prefix}{near[0]}?" if near else ""
+            faults.append(Fault(prefix + name, None, f"unknown key{hint}"))
+        elif "table" in field.metadata:
+            if isinstance(value, dict):
+                given[name] = _build(field.metadata["table"], value, f"{prefix}{name}.", faults)
+            else:
+                faults.append(Fault(prefix + name, value, f"must be a table: [{prefix}{name}]"))
+        else:
+            try:
+                given[name] = field.metadata["parse"](value)
+            except ValueError as error:
+                faults.append(Fault(prefix + name, value, str(error)))
+    return cls(**given)
+
+
+def _contradictions(config: Config) -> list[Fault]:
+    faults = []
+    limits, widest = config.limits, config.never.widest
+    for name, prefix, bound in (
+        ("ipv4", limits.ipv4_prefix, widest.ipv4),
+        ("ipv6", limits.ipv6_prefix, widest.ipv6),
+    ):
+        if prefix < bound:
+            faults.append(
+                Fault(f"limits.{name}_prefix", prefix, f"is wider than never.widest.{name} = {bound}")
+            )
+    if config.firewall.anchor and config.firewall.backend != "pf":
+        faults.append(
+            Fault("firewall.anchor", config.firewall.anchor, 'only firewall.backend = "pf" has anchors')
+        )
+    ends = [float("inf") if length is None else length for length in config.ban.ladder]
+    if ends != sorted(ends):
+        faults.append(Fault("ban.ladder", [*config.ban.ladder], "must not fall from one offence to the next"))
+    return faults

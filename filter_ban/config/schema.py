@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: ISC
+"""
+Every configuration key: its table, default, rule and one line of documentation.
+
+The manual's table is made from these classes; ``docs`` and code cannot drift apart.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from filter_ban.client import IPV4_BITS, IPV6_BITS, ClientKey
+from filter_ban.config import values
+from filter_ban.config.values import Limit
+from filter_ban.model import Mode
+from filter_ban.reply import ReplyTemplate
+
+
+def key(default: Any, parse: Callable[[object], Any], doc: str) -> Any:
+    """Declare one key: *default* in the form of the file, which *parse* must accept."""
+    return attrs.field(
+        factory=lambda: parse(default), metadata={"parse": parse, "default": default, "doc": doc}
+    )
+
+
+def unset(parse: Callable[[object], Any], doc: str) -> Any:
+    """Declare a key whose default depends on the machine."""
+    return attrs.field(default=None, metadata={"parse": parse, "default": None, "doc": doc})
+
+
+def table(of: type) -> Any:
+    """Declare a table of keys."""
+    return attrs.field(factory=of, metadata={"table": of})
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """[limits]: when strikes become a ban."""
+
+    windows: tuple[Limit, ...] = key(
+        ["5 in 10m", "10 in 24h", "20 in 7d"],
+        values.several(values.parse_limit, at_least=1),
+        "strikes in a window that cause a ban",
+    )
+    ipv4_prefix: int = key(
+        32, values.integer(16, IPV4_BITS), "IPv4 prefix that is counted and banned as one client"
+    )
+    ipv6_prefix: int = key(
+        64, values.integer(32, IPV6_BITS), "IPv6 prefix that is counted and banned as one client"
+    )
+    max_clients: int = key(
+        1_000_000, values.integer(1000, 10_000_000), "clients tracked; least recently seen out first"
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Weights:
+    """[weights]: strikes that one signal counts."""
+
+    auth_fail: float = key(1, values.number(0, 100), "a failed login")
+    auth_abort: float = key(1, values.number(0, 100), "an AUTH that was begun and never decided")
+    no_tls: float = key(1, values.number(0, 100), "a connection to a TLS port without a handshake")
+
+
+@attrs.frozen(kw_only=True)
+class BanLengths:
+    """[ban]: how long a ban lasts."""
+
+    ladder: tuple[int | None, ...] = key(
+        ["15m", "2h", "1d", "7d"],
+        values.several(values.parse_length, at_least=1),
+        'length of a ban by offence; "forever" is allowed',
+    )
+    forget: int = key("30d", values.parse_duration, "age at which an offence is forgotten")
+
+
+@attrs.frozen(kw_only=True)
+class Widest:
+    """[never.widest]: the widest prefix that may be banned."""
+
+    ipv4: int = key(24, values.integer(8, IPV4_BITS), "widest IPv4 prefix")
+    ipv6: int = key(48, values.integer(16, IPV6_BITS), "widest IPv6 prefix")
+
+
+@attrs.frozen(kw_only=True)
+class Never:
+    """[never]: who is never counted and never banned."""
+
+    networks: tuple[ClientKey, ...] = key(
+        [], values.several(values.network), "addresses and prefixes never counted or banned"
+    )
+    own_addresses: bool = key(
+        True,
+        values.flag,
+        "spare loopback, this machine's addresses and its gateways; false only for tests and demonstrations",
+    )
+    widest: Widest = table(Widest)
+
+
+@attrs.frozen(kw_only=True)
+class Reply:
+    """[reply]: what a refused client is told."""
+
+    banned: ReplyTemplate = key(
+        "421 4.7.0 {client} refused until {until} after {strikes} failed logins, reference {ref}",
+        values.parse_reply,
+        "SMTP reply with {client}, {strikes}, {until} and {ref}; 421 and 521 hang up",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Firewall:
+    """[firewall]: where bans are pushed."""
+
+    backend: str = key(
+        "none", values.one_of("none", "nftables", "pf"), "packet filter that bans are pushed to"
+    )
+    ports: tuple[int, ...] = key(
+        [], values.several(values.integer(1, 65_535)), "TCP ports that are closed; empty: everything"
+    )
+    table: str = key(
+        "filter-ban",
+        values.pattern(
+            r"[A-Za-z][A-Za-z0-9_-]{0,30}",
+            "must be a name of letters, digits, - and _, at most 31 characters",
+        ),
+        "pf table that holds the bans",
+    )
+    anchor: str = key(
+        "",
+        values.pattern(r"[A-Za-z0-9_/-]{0,100}", "must be a pf anchor path of letters, digits, -, _ and /"),
+        "pf anchor that holds the table; empty: the main ruleset",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class LedgerFile:
+    """[ledger]: the durable memory."""
+
+    path: Path | None = unset(values.parse_path, "the ledger's file")
+
+
+@attrs.frozen(kw_only=True)
+class Daemon:
+    """[daemon]: the process and its sockets."""
+
+    socket_dir: Path | None = unset(values.parse_path, "folder of relay.sock and control.sock")
+    user: str = key(
+        "_filterban",
+        values.pattern(r"([A-Za-z_][A-Za-z0-9_.-]{0,31})?", "must be a user name or empty"),
+        'user that the engine runs as; "" keeps the user it was started as',
+    )
+    relay_users: tuple[str, ...] = key(
+        ["opensmtpd", "_smtpd"],
+        values.several(values.text),
+        "users who may feed relay.sock, beside root and user",
+    )
+    spawn: bool = key(True, values.flag, "the relay starts a daemon when none runs")
+
+
+@attrs.frozen(kw_only=True)
+class Relay:
+    """[relay]: what smtpd runs."""
+
+    on_trouble: str = key(
+        "proceed",
+        values.pattern(
+            r"proceed|[45][0-9]{2} [\x20-\x7e]{1,470}",
+            'must be "proceed" or a reply such as "421 4.3.0 try again"',
+        ),
+        "answer while the daemon cannot be asked",
+    )
+    deadline_ms: int = key(
+        1000, values.integer(10, 60_000), "longest that a session waits for the daemon in all"
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Opensmtpd:
+    """[opensmtpd]: what the filter protocol does not say."""
+
+    smtps_ports: tuple[int, ...] = key(
+        [465], values.several(values.integer(1, 65_535)), "ports that speak TLS from the start"
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    """The whole file."""
+
+    mode: Mode = key(
+        "enforce", values.parse_mode, "watch: only log; refuse: in the dialogue; enforce: and in the firewall"
+    )
+    limits: Limits = table(Limits)
+    weights: Weights = table(Weights)
+    ban: BanLengths = table(BanLengths)
+    never: Never = table(Never)
+    reply: Reply = table(Reply)
+    firewall: Firewall = table(Firewall)
+    ledger: LedgerFile = table(LedgerFile)
+    daemon: Daemon = table(Daemon)
+    relay: Relay = table(Relay)
+    opensmtpd: Opensmtpd = table(Opensmtpd)

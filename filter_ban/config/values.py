@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: ISC
+"""
+Parsers for single configuration values.
+
+Each takes what TOML gave and returns the typed value, or raises ValueError whose text is the rule that was broken.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+import attrs
+
+from filter_ban.client import ClientKey, parse_network
+from filter_ban.model import Mode
+from filter_ban.reply import ReplyTemplate
+
+T = TypeVar("T")
+Parser = Callable[[object], T]
+
+_UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION: Final = re.compile(r"(?:[0-9]{1,9}[smhdw])+")
+MAX_DURATION_S: Final = 10 * 366 * 86_400
+
+
+@attrs.frozen
+class Limit:
+    """So many strikes within so many seconds cause a ban; ``text`` is how the admin wrote it."""
+
+    count: float
+    window_s: int
+    text: str
+
+
+def parse_duration(value: object) -> int:
+    """Return seconds from ``"15m"``, ``"1h30m"`` or an integer of seconds."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        seconds = value
+    elif isinstance(value, str) and _DURATION.fullmatch(value):
+        seconds = sum(int(part[:-1]) * _UNITS_S[part[-1]] for part in re.findall(r"[0-9]+[a-z]", value))
+    else:
+        raise ValueError('must be a duration such as "15m", "2h", "1h30m" or "7d", or seconds')
+    if not 1 <= seconds <= MAX_DURATION_S:
+        raise ValueError("must be between 1 second and 10 years")
+    return seconds
+
+
+def duration_text(seconds: float) -> str:
+    """Return *seconds* in the form that :func:`parse_duration` reads, largest units first."""
+    rest = int(seconds)
+    parts = []
+    for unit in "dhms":
+        count, rest = divmod(rest, _UNITS_S[unit])
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+def parse_length(value: object) -> int | None:
+    """Return the length of a ban in seconds; ``"forever"`` is None."""
+    return None if value == "forever" else parse_duration(value)
+
+
+def parse_limit(value: object) -> Limit:
+    """Return the limit of ``"5 in 10m"``."""
+    if isinstance(value, str):
+        count, word, window = value.partition(" in ")
+        if word and count.isascii() and count.isdigit() and 1 <= int(count[:9]) <= 1000:  # noqa: PLR2004 - as the rule says
+            return Limit(float(count), parse_duration(window), value)
+    raise ValueError('must be strikes in a window, such as "5 in 10m", with 1 to 1000 strikes')
+
+
+def parse_mode(value: object) -> Mode:
+    """Return the mode of its word."""
+    return Mode(one_of(*Mode)(value))
+
+
+def parse_reply(value: object) -> ReplyTemplate:
+    """Return the template of a reply text."""
+    return ReplyTemplate.parse(text(value))
+
+
+def parse_path(value: object) -> Path:
+    """Return an absolute path."""
+    path = Path(text(value))
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path")
+    return path
+
+
+def network(value: object) -> ClientKey:
+    """Return the key of an address or prefix."""
+    return parse_network(text(value))
+
+
+def text(value: object) -> str:
+    """Return a string."""
+    if not isinstance(value, str):
+        raise ValueError("must be a string")  # noqa: TRY004 - one kind of error for all broken rules
+    return value
+
+
+def flag(value: object) -> bool:
+    """Return a boolean."""
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")  # noqa: TRY004 - one kind of error for all broken rules
+    return value
+
+
+def integer(low: int, high: int) -> Parser[int]:
+    """Return a parser of integers from *low* to *high*."""
+
+    def parse(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise ValueError(f"must be an integer from {low} to {high}")
+        return value
+
+    return parse
+
+
+def number(low: float, high: float) -> Parser[float]:
+    """Return a parser of numbers from *low* to *high*."""
+
+    def parse(value: object) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+            raise ValueError(f"must be a number from {low:g} to {high:g}")
+        return float(value)
+
+    return parse
+
+
+def one_of(*words: str) -> Parser[str]:
+    """Return a parser that takes one of *words*."""
+
+    def parse(value: object) -> str:
+        if value not in words:
+            raise ValueError("must be one of " + ", ".join(f'"{word}"' for word in words))
+        return str(value)
+
+    return parse
+
+
+def pattern(regex: str, rule: str) -> Parser[str]:
+    """Return a parser of strings that match *regex* whole; *rule* says so in words."""
+    compiled = re.compile(regex)
+
+    def parse(value: object) -> str:
+        if not compiled.fullmatch(text(value)):
+            raise ValueError(rule)
+        return str(value)
+
+    return parse
+
+
+def several(parse: Parser[T], *, at_least: int = 0) -> Parser[tuple[T, ...]]:
+    """Return a parser of arrays of what *parse* takes."""
+
+    def parse_all(value: object) -> tuple[T, ...]:
+        if not isinstance(value, list) or len(value) < at_least:
+            raise ValueError("must be an array" + (f" of at least {at_least}" if at_least else ""))
+        return tuple(parse(item) for item in value)
+
+    return parse_all

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: ISC
+"""The nouns of the job: signals, strikes, bans, verdicts. No behaviour; times are Unix seconds, UTC."""
+
+import enum
+from typing import TYPE_CHECKING
+
+import attrs
+
+from filter_ban.client import ClientKey
+
+if TYPE_CHECKING:
+    from attrs import frozen as record
+else:
+    record = (
+        attrs.define
+    )  # frozen to the type checker: at run time that costs four times as much, for each failed login
+
+
+class Kind(enum.StrEnum):
+    """What a sensor saw."""
+
+    AUTH_FAIL = "auth-fail"
+    AUTH_PASS = "auth-pass"  # noqa: S105 - a word of the vocabulary, no password
+    AUTH_ABORT = "auth-abort"
+    NO_TLS = "no-tls"
+    NO_AUTH = "no-auth"
+    RELAY_ATTEMPT = "relay-attempt"
+    BAD_HELO = "bad-helo"
+    DECOY = "decoy"
+    REPORTED = "reported"
+
+    __hash__ = str.__hash__  # enum's own is a Python function, called for each failed login
+
+
+class Mode(enum.StrEnum):
+    """How far filter-ban goes: only log, refuse in the dialogue, or push to the firewall too."""
+
+    WATCH = "watch"
+    REFUSE = "refuse"
+    ENFORCE = "enforce"
+
+
+class Answer(enum.Enum):
+    """What a front end says to a client; the severity rises from top to bottom."""
+
+    ALLOW = "allow"
+    DEFER = "defer"
+    REFUSE = "refuse"
+    DROP = "drop"
+
+
+@attrs.frozen
+class Verdict:
+    """filter-ban's answer about a client; *text* is a complete SMTP reply, empty for ALLOW."""
+
+    answer: Answer
+    text: str = ""
+
+
+ALLOWED = Verdict(Answer.ALLOW)
+
+
+@record
+class Strike:
+    """
+    A signal that counted.
+
+    ``user`` is the name as the sensor saw it, bounded; the ledger masks it. ``user_tag`` is its keyed hash (0: none).
+    """
+
+    client: ClientKey
+    time_s: float
+    kind: Kind
+    weight: float
+    user: str = ""
+    user_tag: int = 0
+    service: str = ""
+
+
+@record(kw_only=True)
+class Ban:
+    """A client that is refused from ``start_s`` until ``end_s`` (None: until lifted)."""
+
+    client: ClientKey
+    start_s: int
+    end_s: int | None
+    rule: str  # the limit that was reached ("5 in 10m"), or "by hand"
+    reason: str  # in words, for people
+    offence: int = 1
+    strikes: float = 0.0
+    reference: str = ""
+    firewall: bool = True  # False: refused in the dialogue only
+
+
+class Enforcement(enum.StrEnum):
+    """What is known about a ban's entry in the firewall table."""
+
+    IN_BAND = "in-band"  # not meant for the firewall
+    PENDING = "pending"
+    IN_FORCE = "in-force"
+    FAILED = "failed"
+    DRIFTED = "drifted"  # was in force and is missing from the table

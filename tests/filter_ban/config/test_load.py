@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: ISC
+"""The configuration file: what it may say, and what it is told when it is wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from filter_ban.client import parse_network
+from filter_ban.config import Config, ConfigError, load_config, parse_config
+from filter_ban.config.values import duration_text, parse_duration
+from filter_ban.model import Mode
+
+EVERYTHING = """
+mode = "refuse"
+[limits]
+windows = ["3 in 1h30m"]
+ipv4_prefix = 24
+ipv6_prefix = 56
+max_clients = 5000
+[weights]
+auth_fail = 2
+auth_abort = 0.5
+no_tls = 0
+[ban]
+ladder = ["1m", 3600, "forever"]
+forget = "1w"
+[never]
+networks = ["192.0.2.0/24", "2001:db8::/32"]
+own_addresses = false
+widest = { ipv4 = 16, ipv6 = 32 }
+[reply]
+banned = "550 5.7.1 {client} go away"
+[firewall]
+backend = "pf"
+ports = [25, 465, 587]
+table = "bots"
+anchor = "filter-ban"
+[ledger]
+path = "/tmp/ledger.sqlite3"
+[daemon]
+socket_dir = "/tmp/sockets"
+user = ""
+relay_users = []
+spawn = false
+[relay]
+on_trouble = "421 4.3.0 try again"
+deadline_ms = 500
+[opensmtpd]
+smtps_ports = [465, 8465]
+"""
+
+
+def test_an_empty_file_means_the_defaults() -> None:
+    """Everything is optional, and the defaults are those of the manual."""
+    config = parse_config("")
+
+    assert config == Config()
+    assert [limit.text for limit in config.limits.windows] == ["5 in 10m", "10 in 24h", "20 in 7d"]
+    assert config.ban.ladder == (900, 7200, 86_400, 604_800)
+    assert (config.mode, config.firewall.backend) == (Mode.ENFORCE, "none")
+    assert (config.relay.deadline_ms, config.relay.on_trouble) == (1000, "proceed")
+
+
+def test_every_key_can_be_set() -> None:
+    """Each key of the schema takes a value other than its default."""
+    config = parse_config(EVERYTHING)
+
+    def same(left: Any, right: Any) -> list[str]:
+        return [
+            field.name
+            for field in attrs.fields(type(left))
+            if "table" not in field.metadata and getattr(left, field.name) == getattr(right, field.name)
+        ]
+
+    tables = [field.name for field in attrs.fields(Config) if "table" in field.metadata]
+    assert same(config, Config()) == []
+    assert {table: same(getattr(config, table), getattr(Config(), table)) for table in tables} == {
+        name: [] for name in tables
+    }
+    assert config.never.networks == (parse_network("192.0.2.0/24"), parse_network("2001:db8::/32"))
+    assert config.ban.ladder == (60, 3600, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "faults"),
+    [
+        ("mode = 5", ['mode = 5: must be one of "watch", "refuse", "enforce"']),
+        ("moed = 'watch'", ["moed: unknown key; did you mean mode?"]),
+        ("[limts]\n", ["limts: unknown key; did you mean limits?"]),
+        ("limits = 3", ["limits = 3: must be a table: [limits]"]),
+        ("[limits]\nwindows = []", ["limits.windows = []: must be an array of at least 1"]),
+        ("[limits]\nwindows = ['0 in 10m']", ["with 1 to 1000 strikes"]),
+        ("[limits]\nwindows = ['5 in 10 m']", ["must be a duration such as"]),
+        (
+            "[limits]\nmax_clients = true",
+            ["limits.max_clients = True: must be an integer from 1000 to 10000000"],
+        ),
+        ("[limits]\nipv4_prefix = 16", ["limits.ipv4_prefix = 16: is wider than never.widest.ipv4 = 24"]),
+        ("[ban]\nladder = ['2h', '1h']", ["ban.ladder = [7200, 3600]: must not fall"]),
+        ("[ban]\nladder = ['forever', '1h']", ["must not fall"]),
+        ("[ban]\nforget = '10y'", ["must be a duration such as"]),
+        ("[never]\nnetworks = ['192.0.2.1/24']", ["did you mean 192.0.2.0/24?"]),
+        ("[never]\nnetworks = '192.0.2.1'", ["must be an array"]),
+        ("[reply]\nbanned = '250 fine'", ["reply.banned = '250 fine': must be one line of printable ASCII"]),
+        ("[firewall]\nports = [0]", ["must be an integer from 1 to 65535"]),
+        ("[firewall]\ntable = 'a; flush'", ["must be a name of letters"]),
+        ("[ledger]\npath = 'here'", ["ledger.path = 'here': must be an absolute path"]),
+        ("[relay]\non_trouble = 'reject'", ['must be "proceed" or a reply']),
+        ("[daemon]\nuser = 'a b'", ["must be a user name or empty"]),
+        ("= 3", ["syntax: "]),
+        (
+            "mode='x'\n[limits]\nipv6_prefix=5\n[relay]\ndeadline_ms=1",
+            ["mode = ", "limits.ipv6_prefix = ", "relay.deadline_ms = "],
+        ),
+    ],
+)
+def test_every_fault_is_named(content: str, faults: list[str]) -> None:
+    """A wrong file is refused with file, key, value and rule of everything that is wrong with it."""
+    with pytest.raises(ConfigError) as caught:
+        parse_config(content, "/etc/filter-ban.toml")
+
+    lines = str(caught.value).splitlines()
+    assert len(lines) == len(faults)
+    for line, fault in zip(lines, faults, strict=True):
+        assert line.startswith("/etc/filter-ban.toml: ")
+        assert fault in line
+
+
+def test_values_are_bounded_in_messages() -> None:
+    """A hostile value is shown escaped and cut."""
+    with pytest.raises(ConfigError) as caught:
+        parse_config(f'mode = "{"x" * 5000}\\u001b[31m"')
+
+    assert len(str(caught.value)) < 300
+    assert "\x1b" not in str(caught.value)
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    """A missing file that was asked for is an error, a default one is not."""
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_config(tmp_path / "none.toml")
+
+
+def test_the_file_is_read(tmp_path: Path) -> None:
+    """Its content comes back with the configuration, for the engine."""
+    file = tmp_path / "filter-ban.toml"
+    file.write_text('mode = "watch"\n')
+
+    assert load_config(file) == (parse_config('mode = "watch"'), str(file), 'mode = "watch"\n')
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("15m", 900), ("1h30m", 5400), ("7d", 604_800), ("2w", 1_209_600), ("90s", 90)]
+)
+def test_durations_read_and_show_the_same(text: str, seconds: int) -> None:
+    """What is shown can be written into the file."""
+    assert parse_duration(text) == seconds
+    assert parse_duration(duration_text(seconds)) == seconds
