@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: ISC
+"""
+The strikes of one client, packed into ``bytes``: 18 a strike, because a million clients are tracked.
+
+A record is the time in Unix seconds, the weight in hundredths, and 32-bit tags of the user name (0: none) and of the
+secret that was tried (see the constants). Within one client's few strikes 32 bits tell names and secrets apart. Records are in the order of time: a strike that is reported late counts as simultaneous with
+the newest one, so that time never runs backwards within a client.
+"""
+
+import struct
+from collections.abc import Iterable
+from typing import Final
+
+from filter_ban.config.values import Limit
+
+NO_SECRET: Final = 0  # the sensor cannot see it: nothing is known
+FORGOTTEN_SECRET: Final = 1  # restored from the ledger, which never holds anything made from a secret
+
+_RECORD: Final = struct.Struct("<dHII")
+_TAGS: Final = struct.Struct("<II")
+_TIME_WEIGHT: Final = struct.Struct("<dH8x")
+_TIME: Final = struct.Struct("<d")
+RECORD_BYTES: Final = _RECORD.size
+HUNDREDTHS: Final = 100
+pack_strike = _RECORD.pack
+pack_tags = _TAGS.pack
+_unpack_time = _TIME.unpack_from
+
+
+def add(history: bytes, time_s: float, weight: float, user: int, secret: int) -> bytes:
+    """Return *history* with one more strike at its end."""
+    if history and time_s < newest_s(history):
+        time_s = newest_s(history)
+    return history + pack_strike(time_s, round(weight * HUNDREDTHS), user, secret)
+
+
+def newest_s(history: bytes) -> float:
+    """Return the time of the newest strike."""
+    return _unpack_time(history, -RECORD_BYTES)[0]  # type: ignore[no-any-return]  # struct's types are not known
+
+
+def tried(history: bytes, user: int, secret: int) -> bool:
+    """Return whether this user and secret were tried before; the tags are keyed hashes: a chance match is nil."""
+    return pack_tags(user, secret) in history
+
+
+def learn(history: bytes, user: int, secret: int) -> bytes | None:
+    """
+    Return *history* with the first forgotten secret of *user* taken to be *secret*; None where there is none.
+
+    After a restart a phone with an old password is thus not counted anew, and a guesser gains one try for a strike.
+    """
+    at = history.find(pack_tags(user, FORGOTTEN_SECRET))
+    if at < 0:
+        return None
+    return history[:at] + pack_tags(user, secret) + history[at + _TAGS.size :]
+
+
+def reached(history: bytes, limits: Iterable[Limit]) -> tuple[Limit, float] | None:
+    """
+    Return the first limit that the strikes up to the newest one reach, and their sum in its window; else None.
+
+    Args:
+        history: At least one strike; the newest decides what "now" is. Windows are half-open: (now - window, now].
+        limits: Ascending in window and in count (see :class:`filter_ban.engine.policy.Policy`).
+
+    """
+    strikes = list(_TIME_WEIGHT.iter_unpack(history))
+    now_s = strikes[-1][0]
+    ahead = iter(limits)
+    limit = next(ahead)
+    hundredths = 0
+    for time_s, weight in reversed(strikes):
+        while now_s - time_s >= limit.window_s:
+            following = next(ahead, None)
+            if following is None:
+                return None
+            limit = following
+        hundredths += weight
+        if hundredths >= limit.count * HUNDREDTHS:
+            return limit, hundredths / HUNDREDTHS
+    return None
+
+
+def total(history: bytes, now_s: float, window_s: float) -> float:
+    """Return the sum of the strikes in (now_s - window_s, now_s]."""
+    strikes = _TIME_WEIGHT.iter_unpack(history)
+    hundredths: int = sum(weight for time_s, weight in strikes if time_s > now_s - window_s)
+    return hundredths / HUNDREDTHS
+
+
+def trim(history: bytes, window_s: float, enough: float) -> bytes:
+    """
+    Return *history* without the strikes that can decide nothing any more.
+
+    Those are the ones older than the longest window, and the ones behind newer strikes that already sum up to *enough*,
+    the highest limit.
+    """
+    now_s = newest_s(history)
+    hundredths = 0
+    at = len(history)
+    for time_s, weight in reversed(list(_TIME_WEIGHT.iter_unpack(history))):
+        if now_s - time_s >= window_s or hundredths >= enough * HUNDREDTHS:
+            break
+        hundredths += weight
+        at -= RECORD_BYTES
+    return history[at:]
+
+
+def without_user(history: bytes, user: int) -> bytes:
+    """Return *history* without the strikes of one user name."""
+    records = (history[at : at + RECORD_BYTES] for at in range(0, len(history), RECORD_BYTES))
+    return b"".join(
+        record for record in records if _TAGS.unpack_from(record, RECORD_BYTES - _TAGS.size)[0] != user
+    )

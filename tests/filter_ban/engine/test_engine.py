@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: ISC
+"""The fold from signals to bans."""
+
+import itertools
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from filter_ban.client import ClientKey, parse_network
+from filter_ban.config import parse_config
+from filter_ban.engine import Engine, Policy
+from filter_ban.model import Ban, Kind, Strike
+
+BOT = parse_network("192.0.2.66")
+OTHER = parse_network("192.0.2.67")
+SECRETS = itertools.count(1000)
+START_S = 1_763_690_000
+
+
+def make_engine(config: str = "", never: Iterable[str] = ()) -> Engine:
+    """Return an engine that judges by *config*."""
+    return Engine(Policy.compile(parse_config(config), tuple(parse_network(text) for text in never)))
+
+
+def guess(
+    engine: Engine,
+    times: int,
+    start_s: float = START_S,
+    *,
+    client: ClientKey = BOT,
+    user: int = 7,
+    step_s: float = 1,
+) -> list[Ban]:
+    """Fail *times* logins of one user with different secrets; return the bans that came of it."""
+    for number in range(times):
+        time_s = start_s + number * step_s
+        engine.strike(Kind.AUTH_FAIL, client, time_s, user="u", user_tag=user, secret=next(SECRETS))
+    bans, engine.outbox.bans = engine.outbox.bans, []
+    return bans
+
+
+def test_the_fifth_guess_within_ten_minutes_bans() -> None:
+    """Four guesses do nothing, the fifth bans for the first rung, with rule, strikes and reference."""
+    engine = make_engine()
+
+    assert guess(engine, 4) == []
+    assert engine.ban_of(BOT) is None
+    (ban,) = guess(engine, 1, START_S + 100)
+
+    assert (ban.rule, ban.strikes, ban.offence) == ("5 in 10m", 5.0, 1)
+    assert (ban.start_s, ban.end_s) == (START_S + 100, START_S + 100 + 900)
+    assert len(ban.reference) == 8
+    assert engine.ban_of(BOT) is ban
+    assert engine.ban_of(OTHER) is None
+
+
+@pytest.mark.parametrize(
+    ("step_s", "tries", "rule"),
+    [
+        (120, 5, "5 in 10m"),
+        (150, 10, "10 in 24h"),
+        (8600, 10, "10 in 24h"),
+        (9700, 20, "20 in 7d"),
+        (30_000, 20, "20 in 7d"),
+    ],
+)
+def test_slow_guessers_reach_the_longer_windows(step_s: float, tries: int, rule: str) -> None:
+    """Each limit bans at exactly its own number of strikes."""
+    engine = make_engine()
+
+    assert guess(engine, tries - 1, step_s=step_s) == []
+    assert [ban.rule for ban in guess(engine, 1, START_S + (tries - 1) * step_s)] == [rule]
+
+
+def test_one_guess_in_nine_hours_stays_below_all_limits() -> None:
+    """Twenty strikes do not fall within seven days then."""
+    assert guess(make_engine(), 60, step_s=32_000) == []
+
+
+def test_the_same_wrong_password_counts_once() -> None:
+    """A phone with an old password is never banned, however often it tries."""
+    engine = make_engine()
+    for number in range(500):
+        engine.strike(Kind.AUTH_FAIL, BOT, START_S + number, user="phone", user_tag=7, secret=99)
+
+    assert engine.outbox.bans == []
+    assert engine.strikes(BOT, START_S + 500) == 1.0
+
+
+def test_a_secret_that_cannot_be_seen_counts_each_time() -> None:
+    """Without a visible secret every failure is a strike."""
+    engine = make_engine()
+    for number in range(5):
+        engine.strike(Kind.AUTH_FAIL, BOT, START_S + number, user="u", user_tag=7)
+
+    assert len(engine.outbox.bans) == 1
+
+
+def test_the_empty_user_name_counts_each_time() -> None:
+    """Repeats are forgiven to a user, and the empty name is none."""
+    engine = make_engine()
+    for number in range(5):
+        engine.strike(Kind.AUTH_FAIL, BOT, START_S + number, secret=99)
+
+    assert len(engine.outbox.bans) == 1
+
+
+def test_the_ladder_climbs_and_forgets() -> None:
+    """Each offence within the memory is banned for longer; after 30 days without one it begins anew."""
+    engine = make_engine()
+    now_s, lengths = START_S, []
+    for _ in range(5):
+        (ban,) = guess(engine, 5, now_s)[:1]
+        assert ban.end_s is not None
+        lengths.append(ban.end_s - ban.start_s)
+        now_s = ban.end_s + 1
+        engine.expire(now_s)
+    (late,) = guess(engine, 5, now_s + 31 * 86_400)
+
+    assert lengths == [900, 7200, 86_400, 604_800, 604_800]
+    assert late.offence == 1
+
+
+def test_forever_is_a_rung() -> None:
+    """A ban without end is never expired and nothing extends it."""
+    engine = make_engine('[ban]\nladder = ["forever"]')
+    (ban,) = guess(engine, 5)
+
+    assert ban.end_s is None
+    assert engine.expire(START_S * 2) == []
+    assert engine.ban_of(BOT) is ban
+
+
+def test_an_active_ban_is_never_shortened() -> None:
+    """A shorter ban by hand leaves the longer one in force; a longer one extends it."""
+    engine = make_engine()
+    long = engine.ban(BOT, START_S, rule="by hand", reason="", length_s=5000)
+
+    assert engine.ban(BOT, START_S + 10, rule="by hand", reason="", length_s=60) is long
+    assert engine.ban(BOT, START_S + 10, rule="by hand", reason="", length_s=6000).end_s == START_S + 6010
+    assert engine.expire(START_S + 5000) == []
+    assert len(engine.expire(START_S + 6010)) == 1
+
+
+def test_strikes_under_a_ban_do_not_extend_it() -> None:
+    """What was under way when the ban fell does not make a second offence."""
+    engine = make_engine()
+    (ban,) = guess(engine, 5)
+
+    assert guess(engine, 20, START_S + 10) == []
+    assert engine.ban_of(BOT) is ban
+
+
+def test_success_takes_back_only_that_users_strikes() -> None:
+    """An attacker who owns one account gains nothing for the others."""
+    engine = make_engine()
+    guess(engine, 2, user=7)
+    guess(engine, 2, START_S + 10, user=8)
+
+    engine.success(BOT, 7)
+
+    assert engine.strikes(BOT, START_S + 20) == 2.0
+    assert engine.outbox.forgiven == [(BOT, 7)]
+
+
+def test_success_of_a_banned_client_earns_nothing() -> None:
+    """The ban stays, and so do the strikes."""
+    engine = make_engine()
+    guess(engine, 5)
+
+    engine.success(BOT, 7)
+
+    assert engine.ban_of(BOT) is not None
+    assert engine.strikes(BOT, START_S + 10) == 5.0
+
+
+def test_a_prefix_covers_its_members() -> None:
+    """A ban of a /24 and of a /48 refuses every client inside, and only those."""
+    engine = make_engine()
+    engine.ban(parse_network("198.51.100.0/24"), START_S, rule="by hand", reason="", length_s=60)
+    engine.ban(parse_network("2001:db8:1::/48"), START_S, rule="by hand", reason="", length_s=60)
+
+    assert engine.ban_of(parse_network("198.51.100.7")) is not None
+    assert engine.ban_of(parse_network("198.51.101.7")) is None
+    assert engine.ban_of(parse_network("2001:db8:1:2::/64")) is not None
+    assert engine.ban_of(parse_network("2001:db8:2:2::/64")) is None
+    assert len(engine.expire(START_S + 60)) == 2
+    assert engine.ban_of(parse_network("198.51.100.7")) is None
+
+
+def test_a_lift_undoes_ban_strikes_and_offence() -> None:
+    """After a lift the client stands as if it had never failed."""
+    engine = make_engine()
+    guess(engine, 5)
+
+    lifted = engine.lift(BOT)
+
+    assert [ban.client for ban in lifted.bans] == [BOT]
+    assert engine.ban_of(BOT) is None
+    assert guess(engine, 4, START_S + 20) == []
+    assert guess(engine, 1, START_S + 30)[0].offence == 1
+
+
+def test_a_lift_of_a_prefix_ends_what_is_inside() -> None:
+    """A lift of a member of a wide ban says what covers it."""
+    engine = make_engine()
+    guess(engine, 5)
+    guess(engine, 5, client=OTHER)
+
+    assert {ban.client for ban in engine.lift(parse_network("192.0.2.0/24")).bans} == {BOT, OTHER}
+    wide = engine.ban(parse_network("192.0.2.0/24"), START_S, rule="by hand", reason="", length_s=60)
+    assert engine.lift(BOT).covered_by is wide
+
+
+def test_memory_is_bounded_and_the_least_recently_seen_goes_first() -> None:
+    """A flood of clients pushes out those that were seen longest ago."""
+    engine = make_engine("[limits]\nmax_clients = 1000")
+    guess(engine, 2)
+    for number in range(999):
+        guess(engine, 1, client=ClientKey(number.to_bytes(4) + b"\x20"))
+    guess(engine, 1, START_S + 50)
+    guess(engine, 1, client=OTHER)
+
+    assert len(engine) == 1000
+    assert engine.evicted == 1
+    assert engine.strikes(BOT, START_S + 60) == 3.0
+
+
+def test_weights_are_configurable() -> None:
+    """A kind of weight 0 counts nothing and takes no memory."""
+    engine = make_engine("[weights]\nno_tls = 0\nauth_abort = 2.5")
+    for number in range(10):
+        engine.strike(Kind.NO_TLS, BOT, START_S + number)
+
+    assert len(engine) == 0
+    engine.strike(Kind.AUTH_ABORT, BOT, START_S)
+    engine.strike(Kind.AUTH_ABORT, BOT, START_S + 1)
+    assert [ban.strikes for ban in engine.outbox.bans] == [5.0]
+
+
+def test_restored_strikes_count_with_new_ones() -> None:
+    """What the ledger remembers comes before what was counted while it was read."""
+    engine = make_engine()
+    guess(engine, 2, START_S + 100)
+    engine.restore_strikes(Strike(BOT, START_S + number, Kind.AUTH_FAIL, 1.0, "u", 3) for number in range(2))
+    engine.finish_restoring()
+
+    assert engine.strikes(BOT, START_S + 200) == 4.0
+    assert len(guess(engine, 1, START_S + 200)) == 1
+
+
+def test_restored_bans_and_offences_hold() -> None:
+    """Ends do not shift, and the next offence is one higher."""
+    before = make_engine()
+    (ban,) = guess(before, 5)
+    engine = make_engine()
+    engine.restore([ban], [(BOT, 1, START_S)])
+
+    assert engine.ban_of(BOT) == ban
+    assert engine.expire(START_S + 4 + 900) == [ban]
+    assert guess(engine, 5, START_S + 2000)[0].offence == 2
+
+
+def test_a_new_never_list_lifts_what_it_covers() -> None:
+    """Adding an entry ends the bans that it covers."""
+    engine = make_engine()
+    guess(engine, 5)
+    guess(engine, 5, client=parse_network("198.51.100.1"))
+
+    spared = engine.reconfigure(Policy.compile(parse_config('[never]\nnetworks = ["192.0.2.0/24"]')))
+
+    assert [ban.client for ban in spared] == [BOT]
+    assert engine.ban_of(BOT) is None
+    assert len(engine.bans) == 1
+
+
+SIGNALS = st.lists(
+    st.tuples(st.integers(0, 3), st.floats(0, 700_000), st.integers(0, 3), st.integers(2, 9)), max_size=120
+)
+
+
+@settings(max_examples=60)
+@given(SIGNALS)
+def test_the_fold_is_deterministic(signals: list[tuple[int, float, int, int]]) -> None:
+    """The same signals give the same bans, with references and all, in a second engine."""
+    outcomes = []
+    for _ in range(2):
+        engine = make_engine()
+        for client, time_s, user, secret in signals:
+            key = ClientKey(client.to_bytes(4) + b"\x20")
+            engine.expire(START_S + time_s)
+            engine.strike(Kind.AUTH_FAIL, key, START_S + time_s, user_tag=user, secret=secret)
+        outcomes.append(engine.outbox)
+
+    assert outcomes[0] == outcomes[1]

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: ISC
+"""Packed strikes against a model that is a plain list."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filter_ban.config.values import Limit
+from filter_ban.engine import history
+from filter_ban.engine.policy import ascending
+
+LIMITS = (Limit(5.0, 600, "5 in 10m"), Limit(10.0, 86_400, "10 in 24h"), Limit(20.0, 604_800, "20 in 7d"))
+TIMES = st.lists(st.floats(0, 2_000_000), min_size=1, max_size=60)
+WEIGHTS = st.sampled_from([0.2, 1.0, 2.0])
+
+
+def packed(strikes: list[tuple[float, float]]) -> bytes:
+    """Return the history of strikes given as time and weight."""
+    result = b""
+    for time_s, weight in strikes:
+        result = history.add(result, time_s, weight, 0, 0)
+    return result
+
+
+@given(st.lists(st.tuples(st.floats(0, 2_000_000), WEIGHTS), min_size=1, max_size=60))
+def test_reached_agrees_with_the_definition(strikes: list[tuple[float, float]]) -> None:
+    """A limit is reached when the weights in the half-open window up to the newest strike sum up to it."""
+    strikes.sort(key=lambda strike: strike[0])
+    now_s = strikes[-1][0]
+
+    expected = None
+    for limit in LIMITS:
+        hundredths = sum(round(weight * 100) for time_s, weight in strikes if now_s - time_s < limit.window_s)
+        if hundredths >= limit.count * 100:
+            expected = limit
+            break
+    reached = history.reached(packed(strikes), LIMITS)
+
+    assert (reached[0] if reached else None) == expected
+
+
+@given(st.lists(st.tuples(st.floats(0, 2_000_000), WEIGHTS), min_size=1, max_size=80))
+def test_trimming_changes_no_decision(strikes: list[tuple[float, float]]) -> None:
+    """A history that is trimmed after each strike gives the same answer as one that keeps everything."""
+    strikes.sort(key=lambda strike: strike[0])
+    whole = trimmed = b""
+    for time_s, weight in strikes:
+        whole = history.add(whole, time_s, weight, 0, 0)
+        trimmed = history.trim(history.add(trimmed, time_s, weight, 0, 0), 604_800, 20.0)
+
+        before, after = history.reached(whole, LIMITS), history.reached(trimmed, LIMITS)
+        assert (before and before[0]) == (after and after[0])
+    assert len(trimmed) <= 101 * history.RECORD_BYTES
+
+
+def test_the_edges_of_a_window() -> None:
+    """A strike exactly one window old no longer counts."""
+    at_edge = packed([(0.0, 1.0), (1.0, 1.0), (2.0, 1.0), (3.0, 1.0), (600.0, 1.0)])
+    inside = packed([(0.001, 1.0), (1.0, 1.0), (2.0, 1.0), (3.0, 1.0), (600.0, 1.0)])
+
+    assert history.reached(at_edge, LIMITS) is None
+    assert history.reached(inside, LIMITS) == (LIMITS[0], 5.0)
+
+
+def test_time_does_not_run_backwards() -> None:
+    """A strike reported late counts as simultaneous with the newest one."""
+    late = history.add(packed([(1000.0, 1.0)]), 10.0, 1.0, 0, 0)
+
+    assert history.newest_s(late) == 1000.0
+
+
+def test_fifths_sum_up_exactly() -> None:
+    """Twenty-five strikes of 0.2 are five, not a little less."""
+    assert history.reached(packed([(1.0, 0.2)] * 24), LIMITS) is None
+    assert history.reached(packed([(1.0, 0.2)] * 25), LIMITS) == (LIMITS[0], 5.0)
+
+
+def test_tried_needs_the_same_user_and_the_same_secret() -> None:
+    """Only the pair of user and secret is a repeat."""
+    past = history.add(b"", 1.0, 1.0, 7, 1234)
+
+    assert history.tried(past, 7, 1234)
+    assert not history.tried(past, 7, 1235)
+    assert not history.tried(past, 8, 1234)
+
+
+def test_a_forgotten_secret_is_learned_once() -> None:
+    """After a restart the first try for a user is taken for the one remembered, the second is not."""
+    restored = history.add(b"", 1.0, 1.0, 7, history.FORGOTTEN_SECRET)
+
+    learned = history.learn(restored, 7, 1234)
+
+    assert learned is not None
+    assert history.tried(learned, 7, 1234)
+    assert history.learn(learned, 7, 5678) is None
+
+
+def test_strikes_of_one_user_can_be_taken_back() -> None:
+    """Those of other users stay, in their order."""
+    mixed = b"".join(
+        history.add(b"", time_s, 1.0, user, 0) for time_s, user in ((1.0, 7), (2.0, 8), (3.0, 7))
+    )
+
+    assert history.without_user(mixed, 7) == history.add(b"", 2.0, 1.0, 8, 0)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ([(5, 600), (10, 86_400)], [(5, 600), (10, 86_400)]),
+        ([(10, 86_400), (5, 600)], [(5, 600), (10, 86_400)]),
+        ([(10, 600), (5, 86_400)], [(5, 86_400)]),
+        ([(5, 600), (5, 86_400)], [(5, 86_400)]),
+        ([(5, 600), (8, 600)], [(5, 600)]),
+        ([(3, 60), (2, 600), (9, 6000)], [(2, 600), (9, 6000)]),
+    ],
+)
+def test_limits_that_others_always_reach_first_are_left_out(
+    written: list[tuple[int, int]], kept: list[tuple[int, int]]
+) -> None:
+    """What remains ascends in window and in count."""
+    limits = tuple(Limit(float(count), window_s, "") for count, window_s in written)
+
+    assert [(limit.count, limit.window_s) for limit in ascending(limits)] == kept
