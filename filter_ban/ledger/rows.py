@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: ISC
+"""Between rows of the tables and the nouns of the model. Every text is bounded and printable once it is in a row."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import attrs
+
+from filter_ban.client import key_text, parse_network
+from filter_ban.ledger.mask import mask
+from filter_ban.model import Ban, Kind, Strike
+from filter_ban.text import excerpt
+
+Row = tuple[Any, ...]
+
+BAN_COLUMNS: Final = "client, start_s, end_s, rule, reason, offence, strikes, reference, firewall"
+RECORD_COLUMNS: Final = f"{BAN_COLUMNS}, lifted_s, lifted_by"
+STRIKE_COLUMNS: Final = "client, time_s, kind, weight, user, user_tag, service"
+
+# What decoding a row raises that we did not write.
+MEANINGLESS: Final = (ValueError, TypeError, AttributeError)
+
+_MAX_REASON_CHARS: Final = 200
+_KINDS: Final = {kind.value: kind for kind in Kind}
+
+
+@attrs.frozen(kw_only=True)
+class Record:
+    """A ban as the ledger remembers it: still running, over, or ended by hand (``lifted_s``)."""
+
+    ban: Ban
+    lifted_s: int | None = None
+    lifted_by: str = ""
+
+    def is_active(self, now_s: float) -> bool:
+        """Return whether the ban is in force."""
+        return self.lifted_s is None and (self.ban.end_s is None or self.ban.end_s > now_s)
+
+
+def ban_row(ban: Ban) -> Row:
+    """Return the values of BAN_COLUMNS."""
+    return (
+        key_text(ban.client),
+        ban.start_s,
+        ban.end_s,
+        excerpt(ban.rule),
+        excerpt(ban.reason, _MAX_REASON_CHARS),
+        ban.offence,
+        ban.strikes,
+        excerpt(ban.reference),
+        ban.firewall,
+    )
+
+
+def record_row(record: Record) -> Row:
+    """Return the values of RECORD_COLUMNS."""
+    return (*ban_row(record.ban), record.lifted_s, excerpt(record.lifted_by))
+
+
+def strike_row(strike: Strike) -> Row:
+    """Return the values of STRIKE_COLUMNS, the user's name masked."""
+    return (
+        key_text(strike.client),
+        strike.time_s,
+        strike.kind.value,
+        strike.weight,
+        mask(strike.user),
+        strike.user_tag,
+        excerpt(strike.service),
+    )
+
+
+def read_bans(rows: Iterable[Row]) -> Iterator[Ban]:
+    """Yield a ban for each row of BAN_COLUMNS. Raises: MEANINGLESS."""
+    for client, start_s, end_s, rule, reason, offence, strikes, reference, firewall in rows:
+        yield Ban(
+            client=parse_network(client),
+            start_s=start_s,
+            end_s=end_s,
+            rule=rule,
+            reason=reason,
+            offence=offence,
+            strikes=strikes,
+            reference=reference,
+            firewall=firewall != 0,
+        )
+
+
+def read_records(rows: Iterable[Row]) -> Iterator[Record]:
+    """Yield a record for each row of RECORD_COLUMNS. Raises: MEANINGLESS."""
+    for *ban, lifted_s, lifted_by in rows:
+        yield Record(ban=next(read_bans([tuple(ban)])), lifted_s=lifted_s, lifted_by=lifted_by)
+
+
+def read_strikes(rows: Iterable[Row]) -> Iterator[Strike]:
+    """Yield a strike for each row of STRIKE_COLUMNS. Raises: MEANINGLESS."""
+    for client, time_s, kind, weight, user, user_tag, service in rows:
+        yield Strike(
+            parse_network(client), time_s, _KINDS.get(kind) or Kind(kind), weight, user, user_tag, service
+        )

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: ISC
+"""What can still be read from a damaged file: each table from both ends up to the first page that is unreadable."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from types import NoneType
+from typing import Final
+
+import attrs
+
+from filter_ban.ledger import files
+from filter_ban.ledger.reader import connect
+from filter_ban.ledger.rows import (
+    MEANINGLESS,
+    RECORD_COLUMNS,
+    STRIKE_COLUMNS,
+    Row,
+    read_records,
+    read_strikes,
+)
+from filter_ban.ledger.schema import USER_KEY_BYTES
+from filter_ban.ledger.sql import insert, select
+
+# A damaged name in SQLite's own message cannot be decoded.
+_UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
+_INT_OR_NULL: Final = (int, NoneType)
+
+
+@attrs.frozen
+class _Table:
+    """A table to save: what stands in a sane row, and what must be able to read it."""
+
+    name: str
+    columns: str
+    types: tuple[type | tuple[type, ...], ...]
+    read: Callable[[Iterable[Row]], Iterator[object]]
+
+
+_BAN: Final = _Table(
+    "ban",
+    RECORD_COLUMNS,
+    (str, int, _INT_OR_NULL, str, str, int, float, str, int, _INT_OR_NULL, str),
+    read_records,
+)
+_STRIKE: Final = _Table("strike", STRIKE_COLUMNS, (str, float, str, float, str, int, str), read_strikes)
+
+
+def salvage_user_key(wreck: Path) -> bytes | None:
+    """Return the key for the tags of user names, if it can be read."""
+    with suppress(*_UNREADABLE), closing(_open(wreck)) as source:
+        for (key,) in source.execute("SELECT value FROM meta WHERE name = 'user_key'"):
+            if isinstance(key, bytes) and len(key) == USER_KEY_BYTES:
+                return key
+    return None
+
+
+def salvage(wreck: Path, db: sqlite3.Connection) -> tuple[int, int]:
+    """
+    Copy the bans and strikes of a damaged file into *db*, within the caller's transaction; leave the file unchanged.
+
+    Returns: how many bans and how many strikes were saved.
+    """
+    with closing(_open(wreck)) as source:
+        return _copy(source, db, _BAN), _copy(source, db, _STRIKE)
+
+
+def _open(wreck: Path) -> sqlite3.Connection:
+    # Of a database of no length SQLite would delete the -wal file, so it is not shown to it.
+    source = connect(f"{wreck.absolute().as_uri()}?mode=ro") if files.size_of(wreck) else connect(":memory:")
+    source.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
+    return source
+
+
+def _copy(source: sqlite3.Connection, db: sqlite3.Connection, table: _Table) -> int:
+    statement = insert(table.name, table.columns)[1]
+    saved = 0
+    for row in _walk(source, table):
+        if all(map(isinstance, row, table.types)):
+            with suppress(*MEANINGLESS, sqlite3.IntegrityError):
+                next(table.read([row]))
+                db.execute(statement, row)
+                saved += 1
+    return saved
+
+
+def _walk(source: sqlite3.Connection, table: _Table) -> Iterator[Row]:
+    columns = f"id, {table.columns}"
+    last_id = 0
+    try:
+        for row in source.execute(select(columns, table.name, "ORDER BY id")):
+            last_id = row[0]
+            yield row[1:]
+    except _UNREADABLE:
+        backwards = select(columns, table.name, "WHERE id > ? ORDER BY id DESC")
+        with suppress(*_UNREADABLE):
+            for row in source.execute(backwards, (last_id,)):
+                yield row[1:]

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: ISC
+"""The ledger open for writing: the only place that changes it. Each public method is one transaction."""
+
+import enum
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, Self
+
+from filter_ban.client import ClientKey, key_text, parse_network
+from filter_ban.ledger import files
+from filter_ban.ledger.errors import translated
+from filter_ban.ledger.opening import open_file
+from filter_ban.ledger.reader import LedgerReader
+from filter_ban.ledger.rows import (
+    BAN_COLUMNS,
+    RECORD_COLUMNS,
+    STRIKE_COLUMNS,
+    Record,
+    Row,
+    ban_row,
+    record_row,
+    strike_row,
+)
+from filter_ban.ledger.sql import groups, insert
+from filter_ban.model import Ban, Strike
+from filter_ban.text import excerpt
+
+PRUNE_ROWS: Final = 1000
+
+_INSERT_BANS: Final = insert("ban", BAN_COLUMNS)
+_INSERT_RECORDS: Final = insert("ban", RECORD_COLUMNS)
+_INSERT_STRIKES: Final = insert("strike", STRIKE_COLUMNS)
+_ACTIVE_OF: Final = """
+    SELECT client, id, start_s, end_s FROM ban
+    WHERE client IN (SELECT value FROM json_each(?)) AND lifted_s IS NULL AND (end_s IS NULL OR end_s > ?)
+"""
+_LIFT: Final = """
+    UPDATE ban SET lifted_s = ?, lifted_by = ?
+    WHERE client IN (SELECT value FROM json_each(?)) AND lifted_s IS NULL AND (end_s IS NULL OR end_s > ?)
+    RETURNING client
+"""
+_DELETE_STRIKES_OF: Final = "DELETE FROM strike WHERE client IN (SELECT value FROM json_each(?))"
+_DELETE_STRIKES_OF_USERS: Final = """
+    DELETE FROM strike
+    WHERE (client, user_tag) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))
+"""
+
+
+class Recorded(enum.Enum):
+    """What recording a ban did."""
+
+    NEW = "new"  # the client had no active ban
+    EXTENDED = "extended"  # its ban was replaced by this one, which ends later
+    SHORTER = "shorter"  # its ban ends as late or later: nothing was changed
+
+
+class Ledger(LedgerReader):
+    """
+    The open ledger, for one thread at a time.
+
+    Every method raises LedgerError where the file fails, and has then changed nothing.
+    """
+
+    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+        super().__init__(db, path)
+        self._identity = files.identity(path)
+
+    @classmethod
+    def open(cls, path: Path, now_s: float, *, user_key: bytes | None = None, damaged: bool = False) -> Self:
+        """
+        Open the ledger for writing; only where no file exists a new one is begun.
+
+        A damaged file is set aside under another name, and what can be read of it goes into a new one.
+
+        Args:
+            path: Of the file; its folder is made where missing.
+            now_s: For the name of a file that is set aside.
+            user_key: Key for the tags of user names in a new file; random by default.
+            damaged: The file was found damaged in use: set it aside unseen.
+
+        Raises:
+            LedgerError: The file cannot be used for writing now, is not ours, or of a newer version.
+
+        """
+        return cls(open_file(path, now_s, user_key, damaged=damaged), path)
+
+    def leave(self, now_s: float) -> None:
+        """Close a ledger whose file was deleted or replaced; its -wal file must not be taken for that of another."""
+        self.close()
+        with translated(self.path):
+            files.set_aside_stale(self.path, self._identity, now_s)
+
+    def is_in_place(self) -> bool:
+        """Return whether the open files are still those at the path."""
+        return None not in self._identity and self._identity == files.identity(self.path)
+
+    def record_bans(self, bans: Iterable[Ban]) -> list[Recorded]:
+        """Record *bans* in their order; say of each what that did. No ban is shortened by a later one."""
+        outcomes: list[Recorded] = []
+        with self._transaction():
+            for group in groups(list(bans)):
+                if len({ban.client for ban in group}) == len(group):
+                    outcomes += self._record(group)
+                else:
+                    for ban in group:
+                        outcomes += self._record([ban])
+        return outcomes
+
+    def _record(self, bans: Sequence[Ban]) -> list[Recorded]:
+        """Record a group of bans of different clients."""
+        rows = [ban_row(ban) for ban in bans]
+        texts = [row[0] for row in rows]
+        earliest_s = min(ban.start_s for ban in bans)
+        active: dict[str, list[tuple[int, int, int | None]]] = {text: [] for text in texts}
+        for text, number, start_s, end_s in self._db.execute(
+            _ACTIVE_OF, (json.dumps(texts), earliest_s)
+        ).fetchall():
+            active[text].append((number, start_s, end_s))
+        outcomes = [self._replace(ban, active[text]) for ban, text in zip(bans, texts, strict=True)]
+        longer = (row for row, outcome in zip(rows, outcomes, strict=True) if outcome is not Recorded.SHORTER)
+        self._insert(_INSERT_BANS, list(longer))
+        return outcomes
+
+    def _replace(self, ban: Ban, active: Iterable[tuple[int, int, int | None]]) -> Recorded:
+        """End those of the *active* bans (number, start, end) that *ban* replaces; say what it is beside them."""
+        outcome = Recorded.NEW
+        for number, start_s, end_s in active:
+            if end_s is not None and end_s <= ban.start_s:
+                continue
+            if end_s is None or (ban.end_s is not None and ban.end_s <= end_s):
+                return Recorded.SHORTER
+            self._db.execute("UPDATE ban SET end_s = ? WHERE id = ?", (max(start_s, ban.start_s), number))
+            outcome = Recorded.EXTENDED
+        return outcome
+
+    def _insert(self, statements: Mapping[int, str], rows: Sequence[Row]) -> None:
+        for group in groups(rows):
+            self._db.execute(statements[len(group)], [value for row in group for value in row])
+
+    def lift(self, clients: Iterable[ClientKey], now_s: float, by: str) -> list[ClientKey]:
+        """
+        End the bans of *clients* as if they had never been: their strikes are gone, and they are no offences.
+
+        Returns: those that had an active ban.
+        """
+        texts = json.dumps([key_text(client) for client in clients])
+        with self._transaction():
+            rows = self._db.execute(_LIFT, (int(now_s), excerpt(by), texts, now_s)).fetchall()
+            self._db.execute(_DELETE_STRIKES_OF, (texts,))
+        return [parse_network(text) for text in dict.fromkeys(text for (text,) in rows)]
+
+    def record_strikes(self, strikes: Iterable[Strike]) -> None:
+        """Record *strikes*; the names of users are masked here."""
+        with self._transaction():
+            for group in groups(list(strikes)):
+                self._insert(_INSERT_STRIKES, [strike_row(strike) for strike in group])
+
+    def forgive(self, users: Iterable[tuple[ClientKey, int]]) -> None:
+        """Remove the strikes of *users*, each given by a client and the tag of a name."""
+        tags = json.dumps([(key_text(client), user_tag) for client, user_tag in users])
+        with self._transaction():
+            self._db.execute(_DELETE_STRIKES_OF_USERS, (tags,))
+
+    def add_records(self, records: Iterable[Record]) -> None:
+        """Add what another ledger remembers, unchanged."""
+        with self._transaction():
+            for group in groups(list(records)):
+                self._insert(_INSERT_RECORDS, [record_row(record) for record in group])
+
+    def prune(self, now_s: float, strike_age_s: float, ban_age_s: float, limit: int = PRUNE_ROWS) -> int:
+        """
+        Remove strikes of that age, and bans that are over and began that long ago; at most *limit* rows of each.
+
+        Returns: how many rows were removed; call again until none is.
+        """
+        with self._transaction():
+            strikes = self._db.execute(
+                "DELETE FROM strike WHERE id IN (SELECT id FROM strike WHERE time_s <= ? LIMIT ?)",
+                (now_s - strike_age_s, limit),
+            )
+            bans = self._db.execute(
+                "DELETE FROM ban WHERE id IN (SELECT id FROM ban"
+                " WHERE start_s <= ? AND (lifted_s IS NOT NULL OR end_s <= ?) LIMIT ?)",
+                (now_s - ban_age_s, now_s, limit),
+            )
+        return strikes.rowcount + bans.rowcount
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with translated(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # after some errors SQLite has rolled back by itself
+                    self._db.execute("ROLLBACK")
+                raise

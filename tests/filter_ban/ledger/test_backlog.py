@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: ISC
+"""Tests of filter_ban.ledger.backlog."""
+
+from collections.abc import Callable
+
+from filter_ban.client import parse_network
+from filter_ban.ledger.backlog import URGENT_CHUNK, Backlog, Counted, Lift, Pardon, Urgent, settle
+from filter_ban.model import Ban, Strike
+
+NOW_S = 1_800_000_000
+CLIENT = parse_network("192.0.2.7")
+
+MakeBan = Callable[..., Ban]
+MakeStrike = Callable[..., Strike]
+
+
+def test_urgent_work_keeps_its_order(make_ban: MakeBan) -> None:
+    """Bans and lifts come in chunks of one sort, in the order they were added."""
+    backlog = Backlog()
+    work: list[Urgent] = [
+        make_ban(1),
+        make_ban(2),
+        Lift(CLIENT, 1.0, "a"),
+        Lift(CLIENT, 1.0, "b"),
+        make_ban(3),
+    ]
+    backlog.add_urgent(work)
+    chunks = []
+    while chunk := backlog.begin_urgent():
+        backlog.end_urgent(chunk)
+        chunks.append(chunk)
+
+    assert [work[:2], work[2:3], work[3:4], work[4:]] == chunks
+
+
+def test_work_stays_until_it_is_done(make_ban: MakeBan, make_strike: MakeStrike) -> None:
+    """What was begun and not ended is begun again."""
+    backlog = Backlog()
+    backlog.add_urgent([make_ban()])
+    backlog.add_counted([make_strike()])
+
+    assert backlog.begin_urgent() == backlog.begin_urgent() == [make_ban()]
+    assert backlog.begin_counted() == backlog.begin_counted() == [make_strike()]
+    assert backlog
+
+
+def test_chunks_are_bounded(make_ban: MakeBan) -> None:
+    """A chunk is no larger than a short transaction allows."""
+    backlog = Backlog()
+    backlog.add_urgent([make_ban()] * (URGENT_CHUNK + 1))
+
+    assert len(backlog.begin_urgent()) == URGENT_CHUNK
+
+
+def test_oldest_strikes_are_dropped(make_strike: MakeStrike) -> None:
+    """When strikes overflow while some are being written, none of those that came later is taken off with them."""
+    backlog = Backlog(max_counted=3)
+    backlog.add_counted([make_strike(1), make_strike(2), make_strike(3)])
+    begun = backlog.begin_counted()
+    backlog.add_counted([make_strike(4), make_strike(5)])
+    backlog.end_counted()
+
+    assert len(begun) == 3
+    assert [make_strike(4), make_strike(5)] == list(backlog.counted)
+    assert backlog.dropped_counted == 2
+
+
+def test_bans_beyond_the_bound(make_ban: MakeBan) -> None:
+    """Beyond the bound of memory the newest bans are dropped and counted."""
+    backlog = Backlog(max_urgent=2)
+    backlog.add_urgent([make_ban(1), make_ban(2), make_ban(3)])
+
+    assert [make_ban(1), make_ban(2)] == list(backlog.urgent)
+    assert backlog.dropped_urgent == 1
+
+
+def test_pardon_all(make_strike: MakeStrike) -> None:
+    """A lift removes the waiting strikes of its clients up to its time."""
+    stay: list[Counted] = [make_strike(time_s=NOW_S + 1), make_strike("192.0.2.8"), Pardon(CLIENT, 5)]
+    backlog = Backlog()
+    backlog.add_counted([make_strike(), *stay])
+    backlog.pardon_all({CLIENT}, NOW_S)
+
+    assert stay == list(backlog.counted)
+
+
+def test_settle(make_strike: MakeStrike) -> None:
+    """A pardon voids the strikes of that user before it and none after it."""
+    late = make_strike(time_s=2, user_tag=5)
+    other = make_strike(user_tag=6)
+
+    assert ([other, late], {(CLIENT, 5)}) == settle([make_strike(user_tag=5), other, Pardon(CLIENT, 5), late])

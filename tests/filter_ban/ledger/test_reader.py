@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: ISC
+"""Tests of filter_ban.ledger.reader."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from filter_ban.ledger import Ledger, LedgerError, Trouble, files, open_reader
+from filter_ban.model import Ban
+
+NOW_S = 1_800_000_000
+READ = """
+import os, sys
+from pathlib import Path
+from filter_ban.client import key_text
+from filter_ban.ledger import open_reader
+os.setgroups([]), os.setgid(65_534), os.setuid(65_534)  # after the imports: nobody may not read root's Python
+with open_reader(Path(sys.argv[1])) as reader:
+    print(*(key_text(ban.client) for ban in reader.active_bans(1_800_000_000)))
+"""
+
+MakeBan = Callable[..., Ban]
+
+
+def read_as_nobody(path: Path) -> str:
+    """Return what a user reads who may read the files and not write the folder."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may run a program as another user")
+    code = Path(__file__).resolve().parents[3]
+    done = subprocess.run(
+        [sys.executable, "-c", READ, path], cwd=code, check=True, stdout=subprocess.PIPE, text=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """Return a path in a folder that everybody may enter; pytest's own are private."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder, "ledger.sqlite3")
+
+
+def let_read(path: Path) -> None:
+    """Let everybody read the files."""
+    for file in path.parent.iterdir():
+        file.chmod(0o644)
+
+
+def test_while_the_daemon_writes(public: Path, make_ban: MakeBan) -> None:
+    """A reader sees each commit, though it may not write the folder."""
+    with Ledger.open(public, NOW_S) as ledger:
+        ledger.record_bans([make_ban("192.0.2.1")])
+        let_read(public)
+        assert read_as_nobody(public) == "192.0.2.1"
+        ledger.record_bans([make_ban("192.0.2.2")])
+        assert read_as_nobody(public) == "192.0.2.1 192.0.2.2"
+
+
+def test_after_an_orderly_stop(public: Path, make_ban: MakeBan) -> None:
+    """A reader that may not write the folder reads a file that was closed, and leaves nothing behind."""
+    with Ledger.open(public, NOW_S) as ledger:
+        ledger.record_bans([make_ban("192.0.2.1")])
+    let_read(public)
+
+    assert read_as_nobody(public) == "192.0.2.1"
+    assert [public] == list(public.parent.iterdir())
+
+
+def test_after_a_crash(public: Path, tmp_path: Path, make_ban: MakeBan) -> None:
+    """What is only in the -wal file when the daemon dies is read too."""
+    with Ledger.open(tmp_path / "alive" / "ledger.sqlite3", NOW_S) as ledger:
+        ledger.record_bans([make_ban("192.0.2.1")])
+        for file in (tmp_path / "alive").iterdir():
+            shutil.copy(file, public.parent)
+    let_read(public)
+
+    assert read_as_nobody(public) == "192.0.2.1"
+
+
+def test_reader_changes_nothing(path: Path, make_ban: MakeBan) -> None:
+    """A reader with all rights changes neither the file nor what waits in the -wal file."""
+    with Ledger.open(path, NOW_S) as ledger:
+        ledger.record_bans([make_ban()])
+        before = [path.read_bytes(), files.companion(path, "-wal").read_bytes()]
+        with open_reader(path) as reader:
+            assert [make_ban()] == list(reader.active_bans(NOW_S))
+
+        assert before == [path.read_bytes(), files.companion(path, "-wal").read_bytes()]
+
+
+def test_reader_sees_one_moment(ledger: Ledger, path: Path, make_ban: MakeBan) -> None:
+    """A reader in the middle of its rows neither waits for a writer nor makes it wait."""
+    ledger.record_bans([make_ban(number) for number in range(100)])
+    with open_reader(path) as reader:
+        bans = reader.active_bans(NOW_S)
+        next(bans)
+        ledger.record_bans([make_ban(1000)])
+
+        assert len(list(bans)) == 99
+        assert len(list(reader.active_bans(NOW_S))) == 101
+
+
+def test_absent(path: Path) -> None:
+    """A ledger that is not there is absent, and not made."""
+    with pytest.raises(LedgerError, match="does not exist") as raised:
+        open_reader(path)
+
+    assert Trouble.ABSENT is raised.value.trouble
+    assert not path.parent.exists()
+
+
+@pytest.mark.parametrize("content", [b"rubbish" * 1000, b"x"])
+def test_damaged(path: Path, content: bytes) -> None:
+    """A damaged file is said to be one, and left for the daemon."""
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(LedgerError, match="is damaged") as raised:
+        open_reader(path)
+
+    assert Trouble.CORRUPT is raised.value.trouble
+    assert content == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE ban SET client = 'nobody'",
+        "UPDATE ban SET client = CAST(x'FF' AS TEXT)",
+        "UPDATE strike SET kind = 'nothing'",
+        "DELETE FROM meta",
+    ],
+)
+def test_rows_without_sense(ledger: Ledger, change: str) -> None:
+    """Rows that we cannot have written are damage."""
+    ledger._db.execute("INSERT INTO ban VALUES (1, '192.0.2.7', 1, NULL, '', '', 1, 1, '', 1, NULL, '')")
+    ledger._db.execute("INSERT INTO strike VALUES (1, '192.0.2.7', 1, 'auth-fail', 1, '', 0, '')")
+    ledger._db.execute(change)
+    with pytest.raises(LedgerError, match="is damaged") as raised:
+        _ = (list(ledger.active_bans(1)), list(ledger.strikes_since(0)), ledger.user_key)
+
+    assert Trouble.CORRUPT is raised.value.trouble

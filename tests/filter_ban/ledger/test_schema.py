@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: ISC
+"""Tests of filter_ban.ledger.schema."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from filter_ban.ledger import Ledger, LedgerError, Trouble, open_reader
+from filter_ban.ledger.schema import MIGRATIONS, migrate
+from filter_ban.model import Ban
+
+NOW_S = 1_800_000_000
+NEXT = (
+    *MIGRATIONS,
+    ("ALTER TABLE ban ADD COLUMN note TEXT NOT NULL DEFAULT ''", "CREATE INDEX note ON ban (note)"),
+)
+BROKEN = (*MIGRATIONS, ("ALTER TABLE ban ADD COLUMN note TEXT", "no SQL at all"))
+
+MakeBan = Callable[..., Ban]
+
+
+@pytest.fixture
+def old(path: Path, make_ban: MakeBan) -> Path:
+    """Return the path of a closed ledger of this version with a ban."""
+    with Ledger.open(path, NOW_S) as ledger:
+        ledger.record_bans([make_ban()])
+    return path
+
+
+@pytest.fixture
+def db(old: Path) -> Iterator[sqlite3.Connection]:
+    """Return a connection to that ledger."""
+    with closing(sqlite3.connect(old, isolation_level=None)) as opened:
+        yield opened
+
+
+def test_migration(old: Path, db: sqlite3.Connection) -> None:
+    """A newer version changes the tables, keeps the rows, and leaves a copy of what was."""
+    migrate(db, old, b"", NEXT)
+    copy = old.with_name("ledger.sqlite3.version-1")
+
+    assert db.execute("SELECT client, note FROM ban").fetchall() == [("192.0.2.7", "")]
+    assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    assert copy.stat().st_mode & 0o777 == 0o600
+    with open_reader(copy) as reader:
+        assert len(list(reader.active_bans(NOW_S))) == 1
+    assert list(old.parent.glob("*unfinished*")) == []
+
+
+def test_migration_is_done_once(old: Path, db: sqlite3.Connection) -> None:
+    """A file of the newest version is left alone, without a copy."""
+    migrate(db, old, b"", MIGRATIONS)
+
+    assert [file.name for file in old.parent.glob("*sqlite3*") if "-" not in file.name] == ["ledger.sqlite3"]
+
+
+def test_failed_migration_changes_nothing(old: Path, db: sqlite3.Connection) -> None:
+    """A migration that fails half-way leaves the file as it was."""
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(db, old, b"", BROKEN)
+
+    with Ledger.open(old, NOW_S) as ledger:
+        assert len(list(ledger.active_bans(NOW_S))) == 1
+
+
+def test_earlier_copy_is_kept(old: Path, db: sqlite3.Connection) -> None:
+    """A copy from an earlier try is not overwritten."""
+    copy = old.with_name("ledger.sqlite3.version-1")
+    copy.write_bytes(b"precious")
+    migrate(db, old, b"", NEXT)
+
+    assert copy.read_bytes() == b"precious"
+
+
+def test_newer_version_is_refused(old: Path, db: sqlite3.Connection) -> None:
+    """A file of a version that we do not know is refused for reading and writing, and not changed."""
+    db.execute("PRAGMA user_version = 7")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = old.read_bytes()
+
+    for opening in (partial(Ledger.open, now_s=NOW_S), open_reader):
+        with pytest.raises(LedgerError, match="schema version is 7, this filter-ban knows 1") as raised:
+            opening(old)
+        assert Trouble.UNUSABLE is raised.value.trouble
+    assert before == old.read_bytes()
+
+
+def test_older_version_is_not_read(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader leaves migrating to the daemon."""
+    monkeypatch.setattr("filter_ban.ledger.reader.MIGRATIONS", NEXT)
+    with pytest.raises(LedgerError, match="schema version 1: the daemon updates it"):
+        open_reader(old)
+
+
+def test_database_of_another_program(tmp_path: Path) -> None:
+    """A database of another program is refused and not changed, whatever its name."""
+    path = tmp_path / "ledger.sqlite3"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE ban (client TEXT)")
+    before = path.read_bytes()
+
+    for opening in (partial(Ledger.open, now_s=NOW_S), open_reader):
+        with pytest.raises(LedgerError, match="it is a database of another program"):
+            opening(path)
+    assert before == path.read_bytes()
+    assert [path] == list(tmp_path.iterdir())

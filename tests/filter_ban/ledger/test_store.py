@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: ISC
+"""Tests of filter_ban.ledger.store."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from filter_ban.client import make_key, parse_network
+from filter_ban.ledger import Ledger, LedgerError, Recorded, Trouble
+from filter_ban.model import Ban, Kind, Strike
+
+NOW_S = 1_800_000_000
+CLIENT = parse_network("192.0.2.7")
+
+MakeBan = Callable[..., Ban]
+MakeStrike = Callable[..., Strike]
+
+keys = st.builds(make_key, st.binary(min_size=4, max_size=4), st.integers(0, 32)) | st.builds(
+    make_key, st.binary(min_size=16, max_size=16), st.integers(0, 128)
+)
+seconds = st.integers(0, 2**40)
+floats = st.floats(allow_nan=False, allow_infinity=False)
+shown = st.text(st.characters(codec="ascii", min_codepoint=0x20, max_codepoint=0x5B), max_size=100)
+bans = st.builds(
+    Ban,
+    client=keys,
+    start_s=seconds,
+    end_s=st.none() | seconds,
+    rule=shown,
+    reason=shown,
+    offence=st.integers(0, 2**31),
+    strikes=floats,
+    reference=shown,
+    firewall=st.booleans(),
+)
+strikes = st.builds(
+    Strike,
+    keys,
+    floats,
+    st.sampled_from(Kind),
+    floats,
+    st.just("al…@example.org"),
+    st.integers(0, 2**32 - 1),
+    shown,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(bans=st.lists(bans, unique_by=lambda ban: ban.client, max_size=40))
+def test_bans_round_trip(tmp_path_factory: pytest.TempPathFactory, bans: list[Ban]) -> None:
+    """What is recorded is read back equal, also by the next life of the program."""
+    path = tmp_path_factory.mktemp("ledger") / "ledger.sqlite3"
+    with Ledger.open(path, NOW_S) as ledger:
+        ledger.record_bans(bans)
+    with Ledger.open(path, NOW_S) as ledger:
+        assert bans == [record.ban for record in ledger.records()]
+        assert [ban for ban in bans if ban.end_s is None or ban.end_s > NOW_S] == list(
+            ledger.active_bans(NOW_S)
+        )
+
+
+@settings(max_examples=50, deadline=None)
+@given(strikes=st.lists(strikes, max_size=40))
+def test_strikes_round_trip(tmp_path_factory: pytest.TempPathFactory, strikes: list[Strike]) -> None:
+    """Strikes are read back equal and in the order of their times; only the user's name is masked."""
+    with Ledger.open(tmp_path_factory.mktemp("ledger") / "ledger.sqlite3", NOW_S) as ledger:
+        ledger.record_strikes(strikes)
+        found = list(ledger.strikes_since(float("-inf")))
+
+    expected = sorted(strikes, key=lambda strike: strike.time_s)
+    assert [
+        (one.client, one.time_s, one.kind, one.weight, one.user_tag, one.service) for one in expected
+    ] == [(one.client, one.time_s, one.kind, one.weight, one.user_tag, one.service) for one in found]
+
+
+ENDS = {
+    "longer": (900, 7200, Recorded.EXTENDED, NOW_S + 7260),
+    "shorter": (900, 60, Recorded.SHORTER, NOW_S + 900),
+    "same end": (900, 840, Recorded.SHORTER, NOW_S + 900),
+    "for ever": (900, None, Recorded.EXTENDED, None),
+    "after for ever": (None, 900, Recorded.SHORTER, None),
+    "for ever twice": (None, None, Recorded.SHORTER, None),
+    "right after the end": (60, 900, Recorded.NEW, NOW_S + 960),
+    "after the end": (30, 900, Recorded.NEW, NOW_S + 960),
+}
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("case", ENDS.values(), ids=ENDS.keys())
+def test_no_ban_is_shortened(
+    ledger: Ledger,
+    make_ban: MakeBan,
+    case: tuple[int | None, int | None, Recorded, int | None],
+    together: bool,
+) -> None:
+    """A second ban, a minute later, is new after the first, and extends it or changes nothing before its end."""
+    first_s, second_s, outcome, end_s = case
+    pair = [make_ban(length_s=first_s), make_ban(start_s=NOW_S + 60, length_s=second_s)]
+    if together:
+        outcomes = ledger.record_bans(pair)
+    else:
+        outcomes = ledger.record_bans(pair[:1]) + ledger.record_bans(pair[1:])
+
+    assert [Recorded.NEW, outcome] == outcomes
+    assert [end_s] == [ban.end_s for ban in ledger.active_bans(NOW_S + 61)]
+
+
+def test_recording_again_changes_nothing(ledger: Ledger, make_ban: MakeBan) -> None:
+    """A ban that is recorded a second time, after trouble, is there once."""
+    many = [make_ban(number) for number in range(300)]
+    ledger.record_bans(many)
+
+    assert ledger.record_bans(many) == [Recorded.SHORTER] * 300
+    assert many == list(ledger.active_bans(NOW_S))
+
+
+def test_replaced_ban_stays_in_the_history(ledger: Ledger, make_ban: MakeBan) -> None:
+    """Both references of an extended ban are found; the replaced one ended when the longer one began."""
+    ledger.record_bans([make_ban(reference="FIRST")])
+    ledger.record_bans([make_ban(start_s=NOW_S + 60, reference="SECOND", offence=2)])
+    first, second = ledger.find("FIRST"), ledger.find("SECOND")
+
+    assert first is not None
+    assert second is not None
+    assert (first.ban.end_s, first.lifted_s) == (NOW_S + 60, None)
+    assert second.is_active(NOW_S + 61)
+    assert [second, first] == ledger.bans_of(CLIENT)
+    assert list(ledger.offences(NOW_S - 1)) == [(CLIENT, 2, NOW_S + 60)]
+    assert ledger.find("THIRD") is None
+
+
+def test_bans_of_includes_networks_around(ledger: Ledger, make_ban: MakeBan) -> None:
+    """The bans of a client are also those of the networks that contain it."""
+    ledger.record_bans(
+        [make_ban("192.0.2.0/24"), make_ban("192.0.3.0/24"), make_ban("192.0.2.8"), make_ban("::/0")]
+    )
+
+    assert [parse_network("192.0.2.0/24")] == [record.ban.client for record in ledger.bans_of(CLIENT)]
+    assert ledger.bans_of(parse_network("198.51.100.1")) == []
+
+
+def test_lift(ledger: Ledger, make_ban: MakeBan, make_strike: MakeStrike) -> None:
+    """A lift ends the ban, takes back the offence and the strikes, and keeps the record with the hand that did it."""
+    other = parse_network("192.0.2.8")
+    ledger.record_bans([make_ban(), make_ban(other)])
+    ledger.record_strikes([make_strike(), make_strike(other)])
+
+    assert ledger.lift([CLIENT, parse_network("192.0.2.9")], NOW_S + 5.5, "root\n" * 100) == [CLIENT]
+    assert [other] == [ban.client for ban in ledger.active_bans(NOW_S)]
+    assert [other] == [client for client, _, _ in ledger.offences(0)]
+    assert [other] == [strike.client for strike in ledger.strikes_since(0)]
+    (record,) = ledger.bans_of(CLIENT)
+    assert record.lifted_s == NOW_S + 5
+    assert record.lifted_by.startswith("root\\nroot")
+    assert len(record.lifted_by) <= 100
+    assert ledger.lift([CLIENT], NOW_S + 6, "root") == []
+    assert ledger.record_bans([make_ban(start_s=NOW_S + 7)]) == [Recorded.NEW]
+
+
+def test_forgive(ledger: Ledger, make_strike: MakeStrike) -> None:
+    """The strikes of one user at one client go; those of other users and clients stay."""
+    stay = [make_strike(user_tag=6), make_strike("192.0.2.8", user_tag=5), make_strike(user_tag=0)]
+    ledger.record_strikes([make_strike(user_tag=5), *stay])
+    ledger.forgive([(CLIENT, 5), (parse_network("2001:db8::/64"), 6)])
+
+    assert stay == list(ledger.strikes_since(0))
+
+
+def test_offences_are_forgotten(ledger: Ledger, make_ban: MakeBan) -> None:
+    """The number of the last offence and its start are remembered, for offences since a time."""
+    ledger.record_bans([make_ban(start_s=1000, offence=1), make_ban(start_s=5000, offence=2)])
+    ledger.record_bans([make_ban("192.0.2.8", start_s=2000)])
+
+    assert list(ledger.offences(2000)) == [(CLIENT, 2, 5000)]
+
+
+def test_strikes_of(ledger: Ledger, make_strike: MakeStrike) -> None:
+    """The last strikes of a client come newest first, with masked names."""
+    ledger.record_strikes(
+        [make_strike(time_s=NOW_S + n, user="alice@example.org", user_tag=9) for n in range(5)]
+    )
+    ledger.record_strikes([make_strike("192.0.2.8")])
+
+    found = ledger.strikes_of(CLIENT, 3)
+    assert [strike.time_s for strike in found] == [NOW_S + 4, NOW_S + 3, NOW_S + 2]
+    assert {("al…@example.org", 9)} == {(strike.user, strike.user_tag) for strike in found}
+
+
+def test_prune(ledger: Ledger, make_ban: MakeBan, make_strike: MakeStrike) -> None:
+    """Old strikes and old bans that are over go, some at a time; whatever is still in force stays."""
+    old_s = NOW_S - 1000
+    ledger.record_strikes(
+        [make_strike(time_s=old_s), make_strike(time_s=old_s), make_strike(time_s=old_s + 1)]
+    )
+    ledger.record_bans([make_ban(1, start_s=old_s, length_s=10), make_ban(2, start_s=old_s, length_s=1001)])
+    ledger.record_bans([make_ban(3, start_s=old_s, length_s=None), make_ban(4, start_s=old_s, length_s=None)])
+    ledger.record_bans([make_ban(5, start_s=old_s + 1, length_s=10)])
+    ledger.lift([make_ban(4).client], NOW_S, "root")
+
+    removed = [ledger.prune(NOW_S, strike_age_s=1000, ban_age_s=1000, limit=1) for _ in range(3)]
+    assert removed == [2, 2, 0]
+    assert [record.ban.client[3] for record in ledger.records()] == [2, 3, 5]
+    assert [old_s + 1] == [strike.time_s for strike in ledger.strikes_since(0)]
+
+
+def test_hostile_text_is_bounded_and_escaped(ledger: Ledger, make_ban: MakeBan) -> None:
+    """No control character, no lone surrogate and no long text reaches the file."""
+    ledger.record_bans(
+        [make_ban(rule="\x1b[2J" * 1000, reason="\udcff\x00\n" * 1000, reference="\u202e" * 1000)]
+    )
+    ledger.record_strikes([Strike(CLIENT, NOW_S, Kind.AUTH_FAIL, 1.0, "\x00" * 9999, 1, "\n" * 9999)])
+    (ban,) = ledger.active_bans(NOW_S)
+    (strike,) = ledger.strikes_since(0)
+
+    for text in (ban.rule, ban.reason, ban.reference, strike.user, strike.service):
+        assert text.isprintable()
+        assert len(text) <= 200
+
+
+def test_facts(ledger: Ledger, path: Path, make_ban: MakeBan, make_strike: MakeStrike) -> None:
+    """The facts count what is there."""
+    ledger.record_bans([make_ban(), make_ban("192.0.2.8", length_s=None), make_ban("192.0.2.9", start_s=1)])
+    ledger.record_strikes([make_strike()])
+    facts = ledger.facts(NOW_S)
+
+    assert (path, 1, 2, 3, 1) == (
+        facts.path,
+        facts.schema_version,
+        facts.active_bans,
+        facts.bans,
+        facts.strikes,
+    )
+    assert facts.size_bytes > 4096
+    assert facts.last_write_s > 0
+
+
+def test_failed_batch_changes_nothing(ledger: Ledger, make_ban: MakeBan) -> None:
+    """A batch is recorded whole or not at all."""
+    with pytest.raises(OverflowError):
+        ledger.record_bans([make_ban(1), make_ban(2, length_s=2**80)])
+
+    assert list(ledger.records()) == []
+    assert ledger.record_bans([make_ban(1)]) == [Recorded.NEW]
+
+
+def test_locked(ledger: Ledger, path: Path, make_ban: MakeBan) -> None:
+    """A lock held by another program is said to be one."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(LedgerError, match="is locked by another program") as raised:
+            ledger.record_bans([make_ban()])
+
+    assert Trouble.LOCKED is raised.value.trouble

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: ISC
+"""Tests of filter_ban.ledger.writer, when all is well with the file."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from filter_ban.client import ClientKey, parse_network
+from filter_ban.ledger import Ledger, LedgerWriter, Retention, open_reader
+from filter_ban.ledger.writer import Pace
+from filter_ban.model import Ban, Strike
+
+NOW_S = 1_800_000_000
+CLIENT = parse_network("192.0.2.7")
+
+MakeBan = Callable[..., Ban]
+MakeStrike = Callable[..., Strike]
+RunDaemon = Callable[..., Any]
+Until = Callable[[Callable[[], object]], None]
+
+
+def stored(path: Path) -> list[ClientKey]:
+    """Return the clients with an active ban, as another process reads them."""
+    with open_reader(path) as reader:
+        return [ban.client for ban in reader.active_bans(NOW_S)]
+
+
+def strikes_in(path: Path) -> list[Strike]:
+    """Return all strikes, as another process reads them."""
+    with open_reader(path) as reader:
+        return list(reader.strikes_since(0))
+
+
+def test_ban_is_committed(path: Path, run_daemon: RunDaemon, make_ban: MakeBan, until: Until) -> None:
+    """A ban is on disk when the writer says so, without a stop."""
+    daemon = run_daemon(path)
+    daemon.writer.record([make_ban()])
+    until(lambda: daemon.committed)
+
+    assert [make_ban()] == daemon.committed
+    assert stored(path) == [CLIENT]
+    assert daemon.writer.health().ok
+
+
+def test_many_bans_keep_their_order(
+    path: Path, run_daemon: RunDaemon, make_ban: MakeBan, until: Until
+) -> None:
+    """More bans than fit a transaction are reported in the order of their decisions."""
+    bans = [make_ban(number) for number in range(3500)]
+    daemon = run_daemon(path)
+    daemon.writer.record(bans)
+    until(lambda: len(daemon.committed) == len(bans))
+
+    assert bans == daemon.committed
+    assert [ban.client for ban in bans] == stored(path)
+
+
+def test_given_ledger_is_used(
+    ledger: Ledger, path: Path, run_daemon: RunDaemon, make_ban: MakeBan, until: Until
+) -> None:
+    """A ledger that is open already is taken over and not announced."""
+    daemon = run_daemon(path, ledger)
+    daemon.writer.record([make_ban()])
+    until(lambda: daemon.committed)
+
+    assert daemon.opened == 0
+
+
+def test_strikes_are_flushed(
+    path: Path, run_daemon: RunDaemon, make_strike: MakeStrike, until: Until
+) -> None:
+    """Strikes are on disk a moment later, without a stop."""
+    daemon = run_daemon(path)
+    until(lambda: daemon.opened)
+    daemon.writer.strike([make_strike(user="alice@example.org", user_tag=5)])
+    until(lambda: strikes_in(path))
+
+    assert [make_strike(user="al…@example.org", user_tag=5)] == strikes_in(path)
+
+
+def test_flush_on_request(path: Path, make_strike: MakeStrike, until: Until) -> None:
+    """Strikes need not wait for the next flush when somebody wants to see them."""
+    writer = LedgerWriter(
+        path,
+        clock=lambda: NOW_S,
+        retention=Retention(strike_age_s=604_800, ban_age_s=2_592_000),
+        pace=Pace(flush_s=1e6),
+    )
+    writer.start()
+    writer.strike([make_strike()])
+    writer.flush()
+    until(lambda: not writer.health().pending_strikes)
+
+    assert [make_strike()] == strikes_in(path)
+    assert writer.stop(20)
+
+
+def test_lift(path: Path, run_daemon: RunDaemon, make_ban: MakeBan, make_strike: MakeStrike) -> None:
+    """A lift ends the ban before it and takes the earlier strikes along, also those that wait to be written."""
+    daemon = run_daemon(path)
+    daemon.writer.strike([make_strike(time_s=NOW_S - 1), make_strike(time_s=NOW_S + 1)])
+    daemon.writer.record([make_ban(), make_ban("192.0.2.8")])
+    daemon.writer.lift([CLIENT], NOW_S, "root")
+
+    assert daemon.writer.stop(20)
+    assert [parse_network("192.0.2.8")] == stored(path)
+    assert all(strike.time_s > NOW_S for strike in strikes_in(path))
+
+
+def test_forgive(path: Path, run_daemon: RunDaemon, make_strike: MakeStrike) -> None:
+    """A pardon removes the user's strikes before it and none after it, though all are written at once."""
+    daemon = run_daemon(path)
+    daemon.writer.strike([make_strike(user_tag=5), make_strike(user_tag=6)])
+    daemon.writer.forgive([(CLIENT, 5)])
+    daemon.writer.strike([make_strike(time_s=NOW_S + 1, user_tag=5)])
+
+    assert daemon.writer.stop(20)
+    assert [(strike.time_s, strike.user_tag) for strike in strikes_in(path)] == [(NOW_S, 6), (NOW_S + 1, 5)]
+
+
+def test_old_rows_are_pruned(
+    ledger: Ledger, path: Path, run_daemon: RunDaemon, make_strike: MakeStrike, until: Until
+) -> None:
+    """What is older than the retention goes by itself."""
+    ledger.record_strikes([make_strike(time_s=NOW_S - 604_800), make_strike()])
+    run_daemon(path, ledger)
+    until(lambda: len(strikes_in(path)) == 1)
+
+    assert [make_strike()] == strikes_in(path)
+
+
+def test_impossible_ban_does_not_stop_the_others(
+    path: Path, run_daemon: RunDaemon, make_ban: MakeBan, until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What SQLite cannot hold is dropped with a traceback; its neighbours are recorded."""
+    daemon = run_daemon(path)
+    daemon.writer.record([make_ban(1), make_ban(2, length_s=2**80), make_ban(3)])
+    until(lambda: len(daemon.committed) == 2)
+
+    assert [make_ban(1), make_ban(3)] == daemon.committed
+    assert "cannot record client=10.0.0.2" in caplog.text
+    assert daemon.writer.health().ok
+
+
+def test_callback_that_raises(path: Path, make_ban: MakeBan, caplog: pytest.LogCaptureFixture) -> None:
+    """A bug in the callback does not end the writing."""
+
+    def fail(_: object) -> None:
+        raise ZeroDivisionError
+
+    writer = LedgerWriter(
+        path,
+        clock=lambda: NOW_S,
+        retention=Retention(strike_age_s=1, ban_age_s=1),
+        on_committed=fail,
+        on_opened=fail,
+    )
+    writer.start()
+    writer.record([make_ban(1)])
+
+    assert writer.stop(20)
+    assert caplog.text.count("callback failed") == 2
+    assert len(stored(path)) == 1
