@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: ISC
+"""Entry of the engine process: ``python -m filter_ban.daemon FD``, started by the enforcer with its channel as FD."""
+
+import contextlib
+import gc
+import resource
+import signal
+import socket
+import sys
+from typing import Any
+
+from filter_ban import logline
+from filter_ban.channel import MessageReader
+
+# almost nothing here is cyclic; a million clients need not be walked often
+_GC_THRESHOLDS = (50_000, 20, 100)
+_SWITCH_INTERVAL_S = 0.001  # a ban is committed within 100 ms even while the loop is busy
+
+
+def _start_message(channel: socket.socket) -> dict[str, Any]:
+    reader = MessageReader()
+    while data := channel.recv(1 << 16):
+        for verb, argument in reader.receive_data(data):
+            if verb == "start" and isinstance(argument, dict):
+                return argument
+    raise SystemExit("the enforcer left before it started this engine")
+
+
+def main() -> None:
+    """Run the engine until the enforcer stops it or leaves."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # credentials pass through this process
+    for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(ignored, signal.SIG_IGN)  # the enforcer gets these and says stop
+    logline.set_up()
+    gc.set_threshold(*_GC_THRESHOLDS)
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    start = _start_message(channel)
+    sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]  # asyncio does without, which saves 4 MB
+    from filter_ban.daemon.main import serve  # noqa: PLC0415 - after the line above
+
+    serve(start, channel)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(BrokenPipeError):
+        main()

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: ISC
+"""``filter-ban serve``: make ready what needs privileges, then watch over the engine."""
+
+import contextlib
+import logging
+import os
+import pwd
+import resource
+import socket
+import sys
+from pathlib import Path
+from typing import Final
+
+from filter_ban import logline, places, state
+from filter_ban.config import Config, ConfigError, load_config
+from filter_ban.enforcer.engine_process import EngineProcess, engine_user
+from filter_ban.enforcer.listeners import AlreadyRunning, listen, make_folder, open_lock
+from filter_ban.enforcer.supervisor import Supervisor
+from filter_ban.enforcer.worker import FirewallWorker
+from filter_ban.firewall import Command, FirewallError, Runner
+from filter_ban.logline import fact
+
+_log = logging.getLogger(__name__)
+EXIT_DONE: Final = 0
+EXIT_UNAVAILABLE: Final = 69
+EXIT_CONFIGURATION: Final = 78
+_SOCKET_DIR_MODE: Final = 0o711  # relays of other users must reach their socket
+_LEDGER_DIR_MODE: Final = 0o750
+
+
+def serve(config_path: Path | None) -> int:
+    """
+    Run the daemon until it is told to stop.
+
+    Returns: the exit status: 0 stopped or running already, 69 the machine does not let us, 78 the configuration.
+
+    """
+    logline.set_up()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # credentials pass through
+    try:
+        config, file, content = load_config(config_path)
+    except ConfigError as error:
+        for line in str(error).splitlines():
+            _log.critical(fact("configuration-wrong", fault=line))
+        return EXIT_CONFIGURATION
+    try:
+        return _serve(config, file, content)
+    except AlreadyRunning as running:
+        _log.info(fact("not-needed", why=running))
+        return EXIT_DONE
+    except OSError as error:
+        _log.critical(fact("cannot-start", why=error))
+        return EXIT_UNAVAILABLE
+
+
+def _serve(config: Config, file: str, content: str) -> int:
+    user = _user(config.daemon.user)
+    owner = None if user is None else (user.pw_uid, user.pw_gid)
+    configured = config.daemon.socket_dir
+    folder = Path(places.socket_dirs(None if configured is None else os.fspath(configured))[-1])
+    make_folder(folder, _SOCKET_DIR_MODE)
+    _check_private(folder)
+    lock = open_lock(folder)
+    ledger = state.ledger_path(config.ledger.path, folder)
+    _prepare_ledger(ledger, owner)
+    listeners = listen(folder, owner)
+    run = Runner()
+    worker = FirewallWorker(config, run, lambda argv: _output(run, argv))
+    supervisor = Supervisor(
+        start={"file": file, "config": content, "ledger": os.fspath(ledger)},
+        spawn=lambda: EngineProcess(listeners, user),
+        worker=worker,
+    )
+    _log.info(fact("start", folder=folder, ledger=ledger, configuration=file, python=sys.version.split()[0]))
+    worker.start(supervisor.wake)
+    _tell_systemd("READY=1")
+    supervisor.run()
+    for listener in listeners.values():
+        listener.close()
+    os.close(lock)
+    return EXIT_DONE
+
+
+def _user(name: str) -> pwd.struct_passwd | None:
+    try:
+        return engine_user(name)
+    except KeyError:
+        _log.warning(
+            fact(
+                "no-such-user",
+                user=name,
+                consequence="the engine keeps this user",
+                remedy=f"useradd --system {name}",
+            )
+        )
+        return None
+
+
+def _check_private(folder: Path) -> None:
+    uid = os.geteuid()
+    if os.fspath(folder) == places.private_dir(uid) and not places.is_private(os.fspath(folder), uid):
+        raise PermissionError(f"{folder}: is not ours alone; remove it or set daemon.socket_dir")
+
+
+def _prepare_ledger(path: Path, owner: tuple[int, int] | None) -> None:
+    """Let the engine's user write the ledger: a folder that we create for it, and the files of earlier runs."""
+    created = make_folder(path.parent, _LEDGER_DIR_MODE)
+    if owner is None:
+        return
+    files = [path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))]
+    for file in [path.parent, *files] if created else files:
+        with contextlib.suppress(FileNotFoundError):
+            os.chown(file, *owner, follow_symlinks=False)
+
+
+def _output(run: Runner, argv: tuple[str, ...]) -> str:
+    """Return what a command prints that tells about this machine; nothing where it cannot be run."""
+    try:
+        return run(Command(argv)).decode(errors="replace")
+    except FirewallError:
+        return ""
+
+
+def _tell_systemd(state: str) -> None:
+    """Say how we are to systemd, if it asked; see sd_notify(3)."""
+    address = os.environ.pop("NOTIFY_SOCKET", "")
+    if address:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)

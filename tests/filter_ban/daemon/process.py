@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: ISC
+"""The real daemon in a temporary folder, and a smtpd's stream to feed it."""
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+WAIT_S = 20.0
+TOKEN = "c224c6d1157eb2aa"
+
+
+def wait_for(condition: Callable[[], Any], what: str) -> Any:
+    """Return the first true result of *condition*; fail after a bounded time."""
+    deadline_s = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline_s:
+        with contextlib.suppress(OSError, KeyError, ValueError):
+            result = condition()
+            if result:
+                return result
+        time.sleep(0.01)
+    raise AssertionError(f"did not happen within {WAIT_S:g} s: {what}")
+
+
+class Daemon:
+    """``filter-ban serve`` as a process, with everything it owns below one folder."""
+
+    def __init__(self, folder: Path, settings: str = "", *, prefix: tuple[str, ...] = ()) -> None:
+        self.folder = folder
+        self.config = folder / "filter-ban.toml"
+        self.ledger = folder / "ledger" / "ledger.sqlite3"
+        self.log = folder / "log"
+        self.prefix = prefix  # what the command line is put behind
+        self.process: subprocess.Popen[bytes] | None = None
+        self.peers = contextlib.ExitStack()  # closed when the test is over
+        self.configure(settings)
+
+    def configure(self, settings: str) -> None:
+        """Write the configuration: *settings* may begin with top-level keys, but not repeat the tables here."""
+        self.config.write_text(
+            f'{settings}\n[daemon]\nsocket_dir = "{self.folder}/sockets"\nuser = ""\n'
+            f'[ledger]\npath = "{self.ledger}"\n[never]\nown_addresses = false\n'
+        )
+
+    def start(self) -> "Daemon":
+        """Start it and wait until it answers."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self.prefix, sys.executable, "-m", "filter_ban", "serve", "--config", str(self.config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        wait_for(self.status, "the daemon answers")
+        return self
+
+    def stop(self) -> None:
+        """Stop it in the orderly way."""
+        if self.process is not None:
+            self.process.terminate()
+            assert self.process.wait(WAIT_S) == 0
+            self.process = None
+
+    def kill(self) -> None:
+        """End both processes at once, whatever they do."""
+        if self.process is not None:
+            engine = self.engine_pid()
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(engine, signal.SIGKILL)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the enforcer."""
+        assert self.process is not None
+        return self.process.pid
+
+    def engine_pid(self) -> int:
+        """Return the process id of the present engine."""
+        return int(Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()[0])
+
+    def kill_enforcer(self) -> None:
+        """Kill the enforcer alone."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def connect(self, name: str) -> socket.socket:
+        """Return a connection to one of its sockets."""
+        connection = self.peers.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        connection.settimeout(WAIT_S)
+        connection.connect(str(self.folder / "sockets" / name))
+        return connection
+
+    def ask(self, command: str, **arguments: Any) -> list[dict[str, Any]]:
+        """Return the documents that answer a control command, without the last line."""
+        with self.connect("control.sock") as connection, connection.makefile("rwb") as stream:
+            stream.write(json.dumps({"command": command, **arguments}).encode() + b"\n")
+            stream.flush()
+            answers = []
+            for line in stream:
+                answer = json.loads(line)
+                answers.append(answer)
+                if "done" in answer or "error" in answer:
+                    return answers[:-1] if "done" in answer else answers
+        raise ConnectionError("the daemon hung up")
+
+    def status(self) -> dict[str, Any]:
+        """Return the status document."""
+        return self.ask("status")[0]
+
+    def bans(self) -> dict[str, dict[str, Any]]:
+        """Return the active bans by client."""
+        return {ban["client"]: ban for part in self.ask("list") for ban in part["bans"]}
+
+
+class Smtpd:
+    """The stream of an smtpd: sessions that log in, and the answers they get."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.connection = daemon.connect("relay.sock")
+        self._stream = daemon.peers.enter_context(self.connection.makefile("rwb"))
+        self._ids = itertools.count(1)
+        self.say("config|protocol|0.7", "config|ready")
+        while self._stream.readline() != b"register|ready\n":
+            pass
+
+    def say(self, *lines: str) -> None:
+        """Send lines."""
+        self._stream.write("".join(f"{line}\n" for line in lines).encode())
+        self._stream.flush()
+
+    def report(self, event: str, session: str, *fields: str) -> None:
+        """Send a report, stamped now."""
+        self.say("|".join((f"report|0.7|{time.time():.6f}|smtp-in|{event}|{session}", *fields)))
+
+    def ask(self, phase: str, session: str, *fields: str) -> str:
+        """Send a request and return the decision with its parameter."""
+        self.say("|".join((f"filter|0.7|{time.time():.6f}|smtp-in|{phase}|{session}|{TOKEN}", *fields)))
+        answer = self._stream.readline().decode()
+        head = f"filter-result|{session}|{TOKEN}|"
+        assert answer.startswith(head), answer
+        return answer.removeprefix(head).rstrip("\n")
+
+    def connect(self, client: str, port: int = 587) -> tuple[str, str]:
+        """Open a session; return it and the decision at connect."""
+        session = f"{next(self._ids):016x}"
+        self.report("link-connect", session, "<unknown>", "fail", f"{client}:40000", f"192.0.2.1:{port}")
+        return session, self.ask("connect", session, "<unknown>", client)
+
+    def login(
+        self, session: str, secret: str = "AGEAYg==", user: str = "alice@example.org", result: str = "fail"
+    ) -> str:
+        """Try to log in; return the decision at auth. What proceeds ends with *result*."""
+        decision = self.ask("auth", session, f"PLAIN {secret}")
+        if decision == "proceed":
+            self.report("link-auth", session, result, user)
+        return decision
+
+    def guess(self, client: str, times: int) -> str:
+        """Fail *times* logins with different secrets in one session; return the last decision."""
+        session, decision = self.connect(client)
+        for _ in range(times):
+            if decision != "proceed":
+                break
+            decision = self.login(session, f"AGEA{next(self._ids)}")
+        self.report("link-disconnect", session)
+        return decision
