@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: ISC
+"""
+What read commands can tell while no daemon answers: the ledger alone.
+
+The documents have the form of the daemon's. What only a daemon knows is null or "unknown".
+"""
+
+from pathlib import Path
+from typing import Any
+
+from filter_ban import __version__
+from filter_ban.cli.daemon_client import control_dirs
+from filter_ban.cli.document import Document
+from filter_ban.cli.failures import Failure
+from filter_ban.client import ClientKey, NetworkSet, key_text, parse_network, prefix_of
+from filter_ban.config import Config
+from filter_ban.ledger import LedgerError, LedgerReader, open_reader
+from filter_ban.state import ledger_path
+from filter_ban.text import excerpt
+from filter_ban.views import ban_document, counted_as, history_document
+
+_STRIKES_SUMMED = 10_000  # of one client; far more than any limit
+
+
+def find_ledger(config: Config) -> Path:
+    """Return the path of the ledger that the last daemon of *config* wrote: the first that exists, or the likeliest."""
+    paths = [ledger_path(config.ledger.path, folder) for folder in control_dirs(config)]
+    return next((path for path in paths if _may_exist(path)), paths[0])
+
+
+def _may_exist(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return True  # in a folder that is closed to us: to be told, not to be passed over
+
+
+def status_document(config: Config, file: str, path: Path, now_s: float) -> Document:
+    """Return the document of ``status``; a ledger that cannot be read is part of what it tells."""
+    ledger: dict[str, Any] = {"path": str(path), "ok": True, "problem": ""}
+    bans = None
+    try:
+        with open_reader(path) as reader:
+            facts = reader.facts(now_s)
+        bans = facts.active_bans
+        ledger |= {
+            "bans": facts.bans,
+            "strikes": facts.strikes,
+            "bytes": facts.size_bytes,
+            "last_write": facts.last_write_s,
+        }
+    except LedgerError as error:
+        ledger |= {"ok": False, "problem": str(error)}
+    return {
+        "version": __version__,
+        "pid": None,
+        "now": now_s,
+        "configuration": file,
+        "mode": config.mode.value,
+        "bans": bans,
+        "ledger": ledger,
+        "firewall": {"backend": config.firewall.backend},
+    }
+
+
+def list_documents(path: Path, now_s: float) -> list[Document]:
+    """
+    Return the active bans, newest first.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    with open_reader(path) as ledger:
+        bans = sorted(ledger.active_bans(now_s), key=lambda ban: -ban.start_s)
+    return [ban_document(ban) for ban in bans]
+
+
+def show_document(config: Config, path: Path, wanted: str, now_s: float) -> Document:
+    """
+    Return the document of ``show`` for a client, a prefix or the reference of a ban.
+
+    Raises:
+        Failure: *wanted* is none of these.
+        LedgerError: the ledger cannot be read.
+    """
+    with open_reader(path) as ledger:
+        client = _find(ledger, wanted)
+        counted = counted_as(client, config.limits.ipv4_prefix, config.limits.ipv6_prefix)
+        active = [record.ban for record in ledger.bans_of(client) if record.is_active(now_s)]
+        ban = max(active, key=lambda ban: prefix_of(ban.client), default=None)
+        never = NetworkSet(config.never.networks).covering(client)
+        window_s = max(limit.window_s for limit in config.limits.windows)
+        strikes = ledger.strikes_of(counted, _STRIKES_SUMMED)
+        return {
+            "client": key_text(client),
+            "ban": None if ban is None else ban_document(ban),
+            "never": None if never is None else key_text(never),
+            "strikes": sum(strike.weight for strike in strikes if strike.time_s > now_s - window_s),
+            **history_document(ledger, client, counted),
+        }
+
+
+def _find(ledger: LedgerReader, wanted: str) -> ClientKey:
+    try:
+        return parse_network(wanted)
+    except ValueError:
+        record = ledger.find(wanted.upper())
+    if record is None:
+        raise Failure(f"{excerpt(wanted)}: neither an address, a prefix nor the reference of a ban")
+    return record.ban.client

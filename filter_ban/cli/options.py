@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: ISC
+"""Options and arguments that several commands take."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from filter_ban.config.values import parse_length
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+CONFIG_FILE: Final = click.Path(path_type=Path)
+
+
+class Command(click.Command):
+    """A command whose help text ends with an example, written as it is typed."""
+
+    def __init__(self, name: str | None, example: str, **attributes: Any) -> None:
+        super().__init__(name, **attributes)
+        self._example = example
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """Write the example."""
+        with formatter.section("Example"):
+            formatter.write(f"  {self._example}\n")
+
+
+def config_option(command: Function) -> Function:
+    """Let ``--config`` stand after the command too; either way it is the context's ``obj``."""
+
+    def remember(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
+        if value is not None:
+            ctx.obj = value
+
+    return click.option(
+        "-c",
+        "--config",
+        type=CONFIG_FILE,
+        callback=remember,
+        expose_value=False,
+        help="Configuration (default: /etc/filter-ban.toml).",
+    )(command)
+
+
+def json_option(command: Function) -> Function:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
+
+
+class Length(click.ParamType[int | None]):
+    """The length of a ban: seconds, a duration such as ``2h``, or ``forever``."""
+
+    name = "length"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """Return seconds; None is for ever."""
+        try:
+            return parse_length(int(value) if isinstance(value, str) and value.isdecimal() else value)
+        except ValueError as error:
+            self.fail(f'{value!r}: {error}, or "forever"', param, ctx)

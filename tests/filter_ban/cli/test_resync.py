@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: ISC
+"""``filter-ban resync``."""
+
+from typing import Any, Final
+
+import pytest
+
+WELL = {"ok": True, "problem": "", "missing": 0, "foreign": 0, "rule_present": True}
+REPORTS: Final[dict[str, tuple[dict[str, Any], tuple[int, str, str]]]] = {
+    "nothing": ({}, (0, "nothing was missing\n", "")),
+    "drift": ({"missing": 1200, "foreign": 1}, (0, "1,200 missing put back, 1 foreign removed\n", "")),
+    "failed": (
+        {"ok": False, "problem": "nft: \x1bx"},
+        (
+            1,
+            "nothing was missing\n",
+            "filter-ban: the firewall's table is not as it should be: nft: \\x1bx\n",
+        ),
+    ),
+    "no rule": (
+        {"rule_present": False},
+        (
+            1,
+            "nothing was missing\n",
+            "filter-ban: the table is as it should be, but no rule of the firewall uses it\n",
+        ),
+    ),
+    "rule not looked for": ({"rule_present": None}, (0, "nothing was missing\n", "")),
+}
+
+
+@pytest.mark.parametrize(("report", "expected"), REPORTS.values(), ids=REPORTS.keys())
+def test_report(run: Any, daemon: Any, report: dict[str, Any], expected: tuple[int, str, str]) -> None:
+    """What was found and repaired is told; what is still wrong is an error."""
+    daemon.answers["resync"] = [{**WELL, **report}]
+    result = run("resync")
+    assert (result.exit_code, result.stdout, result.stderr) == expected
+
+
+def test_no_firewall(run: Any, daemon: Any) -> None:
+    """A daemon without a firewall refuses, in its words."""
+    daemon.answers["resync"] = [{"error": "no firewall is configured"}]
+    result = run("resync")
+    assert (result.exit_code, result.stderr) == (1, "filter-ban: no firewall is configured\n")
+
+
+def test_without_a_daemon(run: Any) -> None:
+    """Without a daemon there is nothing to compare."""
+    assert run("resync").exit_code == 69
