@@ -17,13 +17,18 @@ _GC_THRESHOLDS = (50_000, 20, 100)
 _SWITCH_INTERVAL_S = 0.001  # a ban is committed within 100 ms even while the loop is busy
 
 
-def _start_message(channel: socket.socket) -> dict[str, Any]:
-    reader = MessageReader()
-    while data := channel.recv(1 << 16):
-        for verb, argument in reader.receive_data(data):
-            if verb == "start" and isinstance(argument, dict):
-                return argument
-    raise SystemExit("the enforcer left before it started this engine")
+def receive_start(channel: socket.socket) -> dict[str, Any]:
+    """Return the first message of *channel*, and take nothing that follows it."""
+    line = b""
+    while not line.endswith(b"\n"):
+        ahead = channel.recv(1 << 16, socket.MSG_PEEK)
+        if not ahead:
+            raise SystemExit("the enforcer left before it started this engine")
+        line += channel.recv(ahead.find(b"\n") + 1 or len(ahead))
+    ((verb, argument),) = MessageReader().receive_data(line)
+    if verb != "start" or not isinstance(argument, dict):
+        raise SystemExit(f"the enforcer began with {verb!r}, not with start")
+    return argument
 
 
 def main() -> None:
@@ -35,7 +40,7 @@ def main() -> None:
     gc.set_threshold(*_GC_THRESHOLDS)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     channel = socket.socket(fileno=int(sys.argv[1]))
-    start = _start_message(channel)
+    start = receive_start(channel)
     sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]  # asyncio does without, which saves 4 MB
     from filter_ban.daemon.main import serve  # noqa: PLC0415 - after the line above
 
