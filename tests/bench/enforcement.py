@@ -6,7 +6,6 @@ Prints one JSON object a line. Needs root and nft; without them it says so on st
 """
 
 import contextlib
-import json
 import os
 import shutil
 import socket
@@ -18,8 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
+from tests.bench.figure import show
 from tests.filter_ban.daemon.process import Daemon, Smtpd, wait_for
 
 BANS = 200
@@ -27,11 +25,6 @@ MANY = 100_000
 NETLINK_NETFILTER = 12
 NFNLGRP_NFTABLES = 7
 SETTINGS = '[firewall]\nbackend = "nftables"\n'
-
-
-def show(name: str, value: float, unit: str) -> None:
-    """Print one figure."""
-    print(json.dumps({"name": name, "value": round(value, 3), "unit": unit}), flush=True)
 
 
 class KernelWatch:
@@ -161,7 +154,9 @@ def main() -> None:
     else:
         with namespace() as name:
             subprocess.run(
-                ["ip", "netns", "exec", name, sys.executable, __file__, "--inside"], check=True, timeout=300
+                ["ip", "netns", "exec", name, sys.executable, "-m", "tests.bench.enforcement", "--inside"],
+                check=True,
+                timeout=300,
             )
 
 

@@ -7,14 +7,10 @@ line; rates are the best of several runs, because a shared machine only ever mak
 """
 
 import gc
-import json
 import random
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from filter_ban.client import ClientKey, make_key
 from filter_ban.clients import Clients
@@ -24,6 +20,7 @@ from filter_ban.model import Kind
 from filter_ban.sensors.opensmtpd import OpensmtpdSensor
 from filter_ban.tags import SecretTags, UserTags
 from filter_ban.verdicts import Verdicts
+from tests.bench.figure import show
 
 CHUNK_BYTES = 1 << 16
 RUNS = 7
@@ -34,12 +31,6 @@ TOKEN = "c224c6d1157eb2aa"
 LIMIT = 5
 
 Lines = list[str]
-
-
-def show(name: str, value: float, unit: str, ceiling: float | None = None) -> None:
-    """Print one figure."""
-    compared = {} if ceiling is None else {"ceiling": round(ceiling, 1), "ratio": round(value / ceiling, 3)}
-    print(json.dumps({"name": name, "value": round(value, 1), "unit": unit, **compared}), flush=True)
 
 
 class Traffic:

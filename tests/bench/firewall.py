@@ -2,7 +2,6 @@
 """How fast nftables is with 100,000 entries, from Python and bare: one JSON object a line. Needs root and nft."""
 
 import ctypes
-import json
 import os
 import random
 import resource
@@ -15,6 +14,7 @@ from functools import partial
 
 from filter_ban.client import ClientKey, make_key
 from filter_ban.firewall import Change, Command, DesiredTable, Nftables, Runner
+from tests.bench.figure import show
 
 ENTRIES = 100_000
 ONE_BY_ONE = 100
@@ -48,12 +48,12 @@ def main() -> None:
     (bare_one,) = backend.change_commands(Change(adds=[(next(iter(more_clients())), 960)]))
     bare_one_s = statistics.median(bare(bare_one) for _ in range(ONE_BY_ONE))
 
-    report("firewall.load_100k", 1e3 * load_s, "ms", 1e3 * bare_load_s)
-    report("firewall.one_more_median", 1e3 * statistics.median(ones), "ms", 1e3 * bare_one_s)
-    report("firewall.one_more_p99", 1e3 * sorted(ones)[int(len(ones) * 0.99)], "ms")
-    report("firewall.sync_nothing_to_do", 1e3 * statistics.median(idle), "ms", 1e3 * bare_list_s)
-    report("firewall.reconcile", 1e3 * reconcile_s, "ms")
-    report("firewall.memory_peak_growth", peak_mb, "MB")
+    show("firewall_load_100000", 1e3 * load_s, "ms", 1e3 * bare_load_s)
+    show("firewall_one_more_median", 1e3 * statistics.median(ones), "ms", 1e3 * bare_one_s)
+    show("firewall_one_more_p99", 1e3 * sorted(ones)[int(len(ones) * 0.99)], "ms")
+    show("firewall_sync_nothing_to_do", 1e3 * statistics.median(idle), "ms", 1e3 * bare_list_s)
+    show("firewall_reconcile", 1e3 * reconcile_s, "ms")
+    show("firewall_memory_peak_growth", peak_mb, "MB")
 
 
 def clients() -> dict[ClientKey, int | None]:
@@ -88,14 +88,6 @@ def bare(command: Command) -> float:
 def peak_kb() -> int:
     """Return the most memory that this process has held."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def report(name: str, value: float, unit: str, ceiling: float | None = None) -> None:
-    """Print one figure; the ratio is how near it comes to its ceiling."""
-    line: dict[str, object] = {"name": name, "value": round(value, 2), "unit": unit}
-    if ceiling is not None:
-        line |= {"ceiling": round(ceiling, 2), "ratio": round(value / ceiling, 2)}
-    print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

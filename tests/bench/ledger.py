@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """How fast the ledger is: one JSON object a line. The folder to measure in may be given; by default a temporary one."""
 
-import json
 import os
 import statistics
 import subprocess
@@ -17,6 +16,7 @@ from filter_ban.client import ClientKey, make_key
 from filter_ban.ledger import Ledger, LedgerWriter, Retention
 from filter_ban.ledger.backlog import COUNTED_CHUNK
 from filter_ban.model import Ban, Kind, Strike
+from tests.bench.figure import show
 
 BANS = 100_000
 STRIKES = 1_000_000
@@ -37,16 +37,16 @@ def main() -> None:
     base = sys.argv[1] if len(sys.argv) > 1 else None
     with tempfile.TemporaryDirectory(dir=base) as folder:
         path = Path(folder, "ledger.sqlite3")
-        report("ledger.commit_bare_median", 1e3 * statistics.median(bare_commits(Path(folder))), "ms")
+        show("ledger_commit_bare_median", 1e3 * statistics.median(bare_commits(Path(folder))), "ms")
         measure_latency(path)
         with Ledger.open(path, NOW_S) as ledger:
             measure_bans(ledger)
             measure_strikes(ledger)
         began_s = time.perf_counter()
         Ledger.open(path, NOW_S).close()
-        report("ledger.open", 1e3 * (time.perf_counter() - began_s), "ms")
+        show("ledger_open", 1e3 * (time.perf_counter() - began_s), "ms")
         memory = subprocess.run([sys.executable, "-c", OPEN, path], check=True, capture_output=True)
-        report("ledger.import_and_open_memory", int(memory.stdout) / 1024, "MB")
+        show("ledger_import_and_open_memory", int(memory.stdout) / 1024, "MB")
 
 
 def measure_latency(path: Path) -> None:
@@ -67,8 +67,8 @@ def measure_latency(path: Path) -> None:
         committed.wait()
         taken_s.append(time.perf_counter() - began_s)
     writer.stop(10)
-    report("ledger.commit_median", 1e3 * statistics.median(taken_s), "ms")
-    report("ledger.commit_p99", 1e3 * statistics.quantiles(taken_s, n=100)[98], "ms")
+    show("ledger_commit_median", 1e3 * statistics.median(taken_s), "ms")
+    show("ledger_commit_p99", 1e3 * statistics.quantiles(taken_s, n=100)[98], "ms")
 
 
 def bare_commits(folder: Path) -> Iterator[float]:
@@ -86,14 +86,14 @@ def measure_bans(ledger: Ledger) -> None:
     bans = [make_ban(number) for number in range(BANS)]
     began_s = time.perf_counter()
     ledger.record_bans(bans)
-    report("ledger.record_100000_bans", time.perf_counter() - began_s, "s")
+    show("ledger_record_100000_bans", time.perf_counter() - began_s, "s")
     began_s = time.perf_counter()
     found = list(ledger.active_bans(NOW_S))
-    report("ledger.read_100000_bans", time.perf_counter() - began_s, "s")
+    show("ledger_read_100000_bans", time.perf_counter() - began_s, "s")
     assert len(found) == BANS + COMMITS
     began_s = time.perf_counter()
     list(ledger.offences(0))
-    report("ledger.read_100000_offences", time.perf_counter() - began_s, "s")
+    show("ledger_read_100000_offences", time.perf_counter() - began_s, "s")
 
 
 def measure_strikes(ledger: Ledger) -> None:
@@ -102,10 +102,10 @@ def measure_strikes(ledger: Ledger) -> None:
     began_s = time.perf_counter()
     while chunk := list(islice(strikes, COUNTED_CHUNK)):
         ledger.record_strikes(chunk)
-    report("ledger.record_strikes", STRIKES / (time.perf_counter() - began_s), "1/s")
+    show("ledger_record_strikes", STRIKES / (time.perf_counter() - began_s), "1/s")
     began_s = time.perf_counter()
     assert sum(1 for _ in ledger.strikes_since(0)) == STRIKES
-    report("ledger.read_strikes", STRIKES / (time.perf_counter() - began_s), "1/s")
+    show("ledger_read_strikes", STRIKES / (time.perf_counter() - began_s), "1/s")
 
 
 def make_client(number: int) -> ClientKey:
@@ -132,11 +132,6 @@ def make_strike(number: int) -> Strike:
     return Strike(
         client, NOW_S + number / 1000, Kind.AUTH_FAIL, 1.0, f"user{number % 999}@example.org", number, "smtps"
     )
-
-
-def report(name: str, value: float, unit: str) -> None:
-    """Print one figure."""
-    print(json.dumps({"name": name, "value": round(value, 4), "unit": unit}), flush=True)
 
 
 if __name__ == "__main__":
