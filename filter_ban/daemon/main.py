@@ -2,7 +2,7 @@
 """
 Life cycle of the engine process.
 
-Start: configuration from the enforcer, ledger, bans back in force, sockets; strikes come back in the background. Stop:
+Start: configuration from the enforcer, ledger, bans back in force, sockets; offences and strikes come back in the background. Stop:
 no new connections, ledger flushed, leave. The firewall stays as it is.
 """
 
@@ -59,7 +59,7 @@ async def _serve(start: dict[str, Any], channel: socket.socket) -> None:
         asyncio.create_task(_repeat(service.enforcer.alive, HEARTBEAT_S)),
         asyncio.create_task(_repeat(service.expire, EXPIRY_S)),
         asyncio.create_task(_repeat(service.forget, HOUSEKEEPING_S)),
-        asyncio.create_task(service.recall_strikes()),
+        asyncio.create_task(service.recall_past()),
     ]
     for chore in chores:
         chore.add_done_callback(lambda chore: _end_after_fault(chore, service))

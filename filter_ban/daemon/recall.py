@@ -37,16 +37,24 @@ def memory(ledger: LedgerReader, forget_s: float) -> tuple[list[Ban], list[Offen
     return list(ledger.active_bans(now_s)), list(ledger.offences(now_s - forget_s))
 
 
-def bans(ledger: Ledger | None, path: Path, forget_s: float) -> tuple[list[Ban], list[Offence]]:
-    """Return the same from *ledger*, or from the file at *path* where it can only be read; nothing if not even that."""
+def bans(path: Path) -> list[Ban]:
+    """Return the active bans of the ledger at *path*; none where it cannot be read."""
     try:
-        if ledger is not None:
-            return memory(ledger, forget_s)
         with open_reader(path) as reader:
-            return memory(reader, forget_s)
+            return list(reader.active_bans(time.time()))
     except LedgerError as error:
         _log.error(fact("ledger-unreadable", why=error, consequence="starting without its bans"))
-        return [], []
+        return []
+
+
+def offences(path: Path, forget_s: float) -> list[Offence]:
+    """Return the offences of the ledger at *path* that are not forgotten; none where it cannot be read."""
+    try:
+        with open_reader(path) as reader:
+            return list(reader.offences(time.time() - forget_s))
+    except LedgerError as error:
+        _log.error(fact("ledger-unreadable", why=error, consequence="offences are counted anew"))
+        return []
 
 
 async def strikes(path: Path, since_s: float, restore: Callable[[Iterable[Strike]], None]) -> None:

@@ -59,13 +59,13 @@ class Service:
         self._secrets = tags.SecretTags()
         self.stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._ledger, user_key = recall.open_ledger(ledger_path)
+        ledger, user_key = recall.open_ledger(ledger_path)
         self.users = tags.UserTags(user_key)
         self.writer = LedgerWriter(
             ledger_path,
             clock=time.time,
             retention=Retention(strike_age_s=policy.longest_window_s, ban_age_s=policy.forget_s),
-            ledger=self._ledger,
+            ledger=ledger,
             user_key=user_key,
             on_committed=self._on_committed,
             on_opened=self._on_opened,
@@ -78,14 +78,17 @@ class Service:
     # --- what the ledger remembers
 
     def recall_bans(self) -> None:
-        """Take over bans and offences from the ledger, put them in force, and hand the ledger to its writer."""
-        self._take_over(*recall.bans(self._ledger, self.ledger_path, self.config.ban.forget))
+        """Take over the bans from the ledger, put them in force, and hand the ledger to its writer."""
+        self._take_over(recall.bans(self.ledger_path), ())
         self.enforcer.start(self.engine.bans.values(), self.engine.policy.mode)
         self.writer.start()
         gc.freeze()
 
-    async def recall_strikes(self) -> None:
-        """Read back the strikes that still count, in pieces, while new ones are counted already."""
+    async def recall_past(self) -> None:
+        """Read back offences, and the strikes that still count, while new ones are counted already."""
+        self.engine.restore(
+            (), await asyncio.to_thread(recall.offences, self.ledger_path, self.config.ban.forget)
+        )
         await recall.strikes(
             self.ledger_path, time.time() - self.engine.policy.longest_window_s, self.engine.restore_strikes
         )
