@@ -156,7 +156,7 @@ class FirewallWorker:
         while True:
             with self._changed:
                 while not self._has_work():
-                    self._changed.wait(max(0.0, min(self._retry_at_s, self._next_sync_s) - time.monotonic()))
+                    self._changed.wait(self._wait_s())
                 if self._stopping:
                     return
                 replacement, self._replacement = self._replacement, None
@@ -168,9 +168,18 @@ class FirewallWorker:
                     self._reading, self._sync_due = True, False
                     self._next_sync_s = time.monotonic() + SYNC_EVERY_S
                     self._retry_at_s = float("inf")
-            self._work(replacement, adds, removes, listing)
+            try:
+                self._work(replacement, adds, removes, listing)
+            except Exception as error:  # noqa: BLE001 - the seam: a fault of ours must not end all enforcement
+                self._fault(error)
             if begin_sync:
                 threading.Thread(target=self._read, name="firewall-read", daemon=True).start()
+
+    def _wait_s(self) -> float | None:
+        """Return how long nothing will be due by itself; a reading that goes on says when it is done."""
+        if self._reading:
+            return None
+        return max(0.0, min(self._retry_at_s, self._next_sync_s) - time.monotonic())
 
     def _has_work(self) -> bool:
         return bool(
@@ -203,12 +212,21 @@ class FirewallWorker:
             self._synced(report)
 
     def _read(self) -> None:
-        listing = self._table.read()
-        self._refresh_surroundings()
+        listing = None
+        try:
+            listing = self._table.read()
+            self._refresh_surroundings()
+        except Exception as error:  # noqa: BLE001 - the same seam
+            self._fault(error)
         with self._changed:
             self._listing = listing
             self._reading = False
             self._changed.notify()
+
+    def _fault(self, error: Exception) -> None:
+        """Say what went wrong in this program, and compare the table with the bans again soon."""
+        _log.error(fact("firewall-fault", error=repr(error)), exc_info=error)
+        self._retry_later()
 
     def _refresh_surroundings(self) -> None:
         before = self.surroundings
@@ -226,10 +244,13 @@ class FirewallWorker:
                 },
             )
         if report.failed or report.problem:
-            self._retry_s = min(SYNC_EVERY_S, self._retry_s * 2 or FIRST_RETRY_S)
-            self._retry_at_s = time.monotonic() + self._retry_s
+            self._retry_later()
             why = report.problem or next(iter(report.failed.values()))
             _log.error(fact("firewall-failed", entries=len(report.failed), why=why, again_in_s=self._retry_s))
+
+    def _retry_later(self) -> None:
+        self._retry_s = min(SYNC_EVERY_S, self._retry_s * 2 or FIRST_RETRY_S)
+        self._retry_at_s = time.monotonic() + self._retry_s
 
     def _synced(self, report: Report) -> None:
         if report.drifted or report.foreign:

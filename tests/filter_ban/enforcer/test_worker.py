@@ -11,6 +11,7 @@ import pytest
 
 from filter_ban.config import parse_config
 from filter_ban.enforcer.worker import FirewallWorker
+from filter_ban.firewall import DesiredTable, Report
 from tests.filter_ban.firewall.test_pf import FakePf
 
 WAIT_S = 20.0
@@ -139,3 +140,23 @@ def test_a_missing_rule_is_said(tmp_path: Path) -> None:
     report = watched.said("synced")[-1]
     assert (report["ok"], report["rule_present"]) == (False, False)
     assert report["problem"]
+
+
+def test_a_fault_of_ours_does_not_end_enforcement(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong in the program itself, the next comparison puts the ban in force."""
+    apply = DesiredTable.apply
+    faults = iter([RuntimeError("a bug")])
+
+    def faulty(*arguments: Any) -> Report:
+        for fault in faults:
+            raise fault
+        return apply(*arguments)
+
+    monkeypatch.setattr(DesiredTable, "apply", faulty)
+    watched.worker.change([[BOT, later()]], [])
+    watched.worker.change([["198.51.100.67", later()]], [])
+    watched.wait_for(lambda: "198.51.100.67" in watched.in_force() or bool(watched.said("synced")))
+    watched.worker.change([[BOT, later()]], [])
+    watched.wait_for(lambda: BOT in watched.in_force())
+
+    assert BOT in watched.table()
