@@ -16,7 +16,8 @@ to the engine      argument                                                    w
 =================  ==========================================================  =========
 ``start``          ``{"file": name, "config": TOML text, "listeners": {…}}``   first
 ``surroundings``   ``[network, …]``                                            own addresses and gateways, when they change
-``outcome``        ``{"in_force": […], "failed": [[network, why], …]}``        after each firewall command
+``outcome``        ``{"in_force": […], "failed": [[network, why], …],          after each firewall command;
+                   "drifted": […]}``                                           drifted: failed to be put back
 ``synced``         a report, see :mod:`filter_ban.enforcer.worker`             after each full sync
 ``stop``           null                                                        at the end
 =================  ==========================================================  =========

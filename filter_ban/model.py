@@ -99,4 +99,4 @@ class Enforcement(enum.StrEnum):
     PENDING = "pending"
     IN_FORCE = "in-force"
     FAILED = "failed"
-    DRIFTED = "drifted"  # was in force and is missing from the table
+    DRIFTED = "drifted"  # was in force, is missing from the table and could not be put back

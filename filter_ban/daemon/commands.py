@@ -76,7 +76,7 @@ class Commands:
                 "backend": enforcer.backend,
                 "in_force": counts[Enforcement.IN_FORCE],
                 "pending": counts[Enforcement.PENDING],
-                "failed": counts[Enforcement.FAILED],
+                "failed": counts[Enforcement.FAILED] + counts[Enforcement.DRIFTED],
                 "last_sync": sync.time_s or None,
                 "ok": sync.ok,
                 "problem": sync.problem,

@@ -115,6 +115,8 @@ class Enforcer:
             client = parse_network(network)
             self._mark(client, Enforcement.FAILED)
             self._problems[client] = why
+        for network in message.get("drifted", ()):
+            self._mark(parse_network(network), Enforcement.DRIFTED)
 
     def synced(self, message: dict[str, Any]) -> None:
         """Take note of what a full comparison found."""
@@ -134,6 +136,8 @@ class Enforcer:
     def _mark(self, client: ClientKey, state: Enforcement) -> None:
         if client in self._states:
             self._states[client] = state
+            if state is Enforcement.IN_FORCE:
+                self._problems.pop(client, None)
 
     # --- telling
 

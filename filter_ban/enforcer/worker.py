@@ -241,6 +241,7 @@ class FirewallWorker:
                 {
                     "in_force": [key_text(key) for key in report.in_force],
                     "failed": [[key_text(key), why] for key, why in report.failed.items()],
+                    "drifted": [key_text(key) for key in report.drifted if key in report.failed],
                 },
             )
         if report.failed or report.problem:

@@ -22,7 +22,6 @@ from filter_ban.engine.history import (
     NO_SECRET,
     RECORD_BYTES,
     pack_strike,
-    pack_tags,
 )
 from filter_ban.engine.policy import Policy
 from filter_ban.model import Ban, Kind, Strike
@@ -166,7 +165,7 @@ class Engine:
             self._judge(client, history)
 
     def _is_repeat(self, client: ClientKey, history: bytes, user_tag: int, secret: int) -> bool:
-        if pack_tags(user_tag, secret) in history:
+        if _history.tried(history, user_tag, secret):
             self._clients.move_to_end(client)
             return True
         learned = _history.learn(history, user_tag, secret) if self._has_forgotten else None

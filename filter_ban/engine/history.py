@@ -23,7 +23,7 @@ _TIME: Final = struct.Struct("<d")
 RECORD_BYTES: Final = _RECORD.size
 HUNDREDTHS: Final = 100
 pack_strike = _RECORD.pack
-pack_tags = _TAGS.pack
+_pack_tags = _TAGS.pack
 _unpack_time = _TIME.unpack_from
 
 
@@ -41,7 +41,7 @@ def newest_s(history: bytes) -> float:
 
 def tried(history: bytes, user: int, secret: int) -> bool:
     """Return whether this user and secret were tried before; the tags are keyed hashes: a chance match is nil."""
-    return pack_tags(user, secret) in history
+    return _pack_tags(user, secret) in history
 
 
 def learn(history: bytes, user: int, secret: int) -> bytes | None:
@@ -50,10 +50,10 @@ def learn(history: bytes, user: int, secret: int) -> bytes | None:
 
     After a restart a phone with an old password is thus not counted anew, and a guesser gains one try for a strike.
     """
-    at = history.find(pack_tags(user, FORGOTTEN_SECRET))
+    at = history.find(_pack_tags(user, FORGOTTEN_SECRET))
     if at < 0:
         return None
-    return history[:at] + pack_tags(user, secret) + history[at + _TAGS.size :]
+    return history[:at] + _pack_tags(user, secret) + history[at + _TAGS.size :]
 
 
 def reached(history: bytes, limits: Iterable[Limit]) -> tuple[Limit, float] | None:

@@ -57,10 +57,6 @@ class Guard:
                 allowed[key] = end_s
         return allowed, refused
 
-    def check_removes(self, keys: Iterable[Any]) -> list[ClientKey]:
-        """Return those of *keys* that are client keys; removing any of them does no harm."""
-        return [key for key in keys if _is_key(key)]
-
     def _problem(self, key: Any) -> str:
         if not _is_key(key):
             return "not a client key"

@@ -91,16 +91,6 @@ def test_table_has_a_size() -> None:
     assert refused == [(key, "the table holds 3 entries at most") for key in (clients[2], clients[4])]
 
 
-def test_removes_only_need_to_be_keys() -> None:
-    """Removing protects, so anything that is a key may be removed."""
-    loopback = parse_network("127.0.0.1")
-
-    assert guard().check_removes([loopback, b"x", None, parse_network("10.0.0.0/8")]) == [
-        loopback,
-        parse_network("10.0.0.0/8"),
-    ]
-
-
 @given(st.binary(min_size=4, max_size=4) | st.binary(min_size=16, max_size=16), st.integers(0, 128))
 def test_guard_agrees_with_the_never_list(packed: bytes, prefix: int) -> None:
     """What is allowed overlaps nothing on the list."""

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: ISC
+"""What the engine's process makes of the enforcer's messages."""
+
+from filter_ban.client import parse_network
+from filter_ban.daemon.enforcement import Enforcer
+from filter_ban.model import Ban, Enforcement
+
+BOT = parse_network("198.51.100.66")
+BAN = Ban(client=BOT, start_s=1, end_s=None, rule="by hand", reason="")
+
+
+def enforcer(*, committed: bool) -> Enforcer:
+    """Return an enforcer's side that was asked for one ban."""
+    made = Enforcer(lambda _message: None, backend="pf")
+    made.push([BAN], committed=committed)
+    return made
+
+
+def test_in_force_needs_firewall_and_ledger() -> None:
+    """Whichever comes last makes it so."""
+    made = enforcer(committed=False)
+    made.outcome({"in_force": ["198.51.100.66"]})
+    assert made.state_of(BOT) == (Enforcement.PENDING, "")
+    made.committed([BOT])
+    assert made.state_of(BOT) == (Enforcement.IN_FORCE, "")
+
+
+def test_an_entry_that_vanished_and_cannot_be_put_back_has_drifted() -> None:
+    """It is told apart from one that never was in force, with the reason."""
+    made = enforcer(committed=True)
+    made.outcome({"failed": [["198.51.100.66", "no permission"]], "drifted": ["198.51.100.66"]})
+    assert made.state_of(BOT) == (Enforcement.DRIFTED, "no permission")
+    made.outcome({"in_force": ["198.51.100.66"]})
+    assert made.state_of(BOT) == (Enforcement.IN_FORCE, "")
