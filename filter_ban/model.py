@@ -2,7 +2,8 @@
 """The nouns of the job: signals, strikes, bans, verdicts. No behaviour; times are Unix seconds, UTC."""
 
 import enum
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -16,10 +17,14 @@ else:
     )  # frozen to the type checker: at run time that costs four times as much, for each failed login
 
 
+_CODES: Final = re.compile(r"[A-Z]+ |[0-9]{3} (?:[245]\.[0-9]{1,3}\.[0-9]{1,3} )?")
+
+
 class Kind(enum.StrEnum):
     """What a sensor saw."""
 
     AUTH_FAIL = "auth-fail"
+    UNKNOWN_USER = "unknown-user"  # a failed login for a name that does not exist, where the server tells
     AUTH_PASS = "auth-pass"  # noqa: S105 - a word of the vocabulary, no password
     AUTH_ABORT = "auth-abort"
     NO_TLS = "no-tls"
@@ -55,6 +60,11 @@ class Verdict:
 
     answer: Answer
     text: str = ""
+
+    @property
+    def explanation(self) -> str:
+        """The text without reply code and enhanced status code (RFC 3463), for where a server puts its own."""
+        return _CODES.sub("", self.text, count=1)
 
 
 ALLOWED = Verdict(Answer.ALLOW)

@@ -12,7 +12,8 @@ from filter_ban.client import key_text
 from filter_ban.model import Answer, Ban, Verdict
 
 MAX_REPLY: Final = 480  # RFC 5321, 4.5.3.1.5: 512 with code and CRLF; smtpd cuts or dies far above
-_REPLY: Final = re.compile(r"[45][0-9]{2} [\x20-\x7e]*[\x21-\x7e][\x20-\x7e]*")
+_TEXT: Final = re.compile(r"[\x20-\x7e]*[\x21-\x7e][\x20-\x7e]*")
+_CODE: Final = re.compile(r"[45][0-9]{2}")
 _LONGEST: Final = {
     "client": "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128",
     "strikes": "1000000.5",
@@ -36,9 +37,13 @@ class ReplyTemplate:
     text: str
 
     @classmethod
-    def parse(cls, text: str) -> "ReplyTemplate":
+    def parse(cls, text: str, words: tuple[str, ...] = ()) -> "ReplyTemplate":
         """
         Check *text* and return its template.
+
+        Args:
+            text: A code, a blank, and what the client is told.
+            words: What may stand in the place of the code: a server's own word for it.
 
         Raises:
             ValueError: an unknown field, or a text that is no single SMTP reply of class 4 or 5.
@@ -59,8 +64,10 @@ class ReplyTemplate:
                 known = ", ".join(f"{{{field}}}" for field in _LONGEST)
                 raise ValueError(f"unknown field {{{name}}}; known are {known}")
         longest = text.format_map(_LONGEST)
-        if not _REPLY.fullmatch(longest):
-            raise ValueError("must be one line of printable ASCII: a code 4xx or 5xx, a blank, a text")
+        code, _, rest = longest.partition(" ")
+        if not (_CODE.fullmatch(code) or code in words) or not _TEXT.fullmatch(rest):
+            codes = " or ".join(("a code 4xx or 5xx", *words))
+            raise ValueError(f"must be one line of printable ASCII: {codes}, a blank, a text")
         if len(longest) > MAX_REPLY:
             raise ValueError(f"may become {len(longest)} characters long; the limit is {MAX_REPLY}")
         return cls(text)

@@ -120,6 +120,11 @@ def _contradictions(config: Config) -> list[Fault]:
         faults.append(
             Fault("firewall.anchor", config.firewall.anchor, 'only firewall.backend = "pf" has anchors')
         )
+    dovecot = config.dovecot
+    exposed = [endpoint for endpoint in dovecot.listen if not endpoint.is_loopback]
+    if exposed and dovecot.secret_file is None:
+        rule = "must be loopback or a unix socket unless dovecot.secret_file is set"
+        faults.append(Fault("dovecot.listen", str(exposed[0]), rule))
     ends = [float("inf") if length is None else length for length in config.ban.ladder]
     if ends != sorted(ends):
         faults.append(Fault("ban.ladder", [*config.ban.ladder], "must not fall from one offence to the next"))

@@ -13,7 +13,7 @@ import attrs
 
 from filter_ban.client import IPV4_BITS, IPV6_BITS, ClientKey
 from filter_ban.config import values
-from filter_ban.config.values import Limit
+from filter_ban.config.values import Endpoint, Limit
 from filter_ban.model import Mode
 from filter_ban.reply import ReplyTemplate
 
@@ -60,8 +60,29 @@ class Weights:
     """[weights]: strikes that one signal counts."""
 
     auth_fail: float = key(1, values.number(0, 100), "a failed login")
+    unknown_user: float = key(
+        2, values.number(0, 100), "a failed login for a user that does not exist, where the server tells"
+    )
     auth_abort: float = key(1, values.number(0, 100), "an AUTH that was begun and never decided")
     no_tls: float = key(1, values.number(0, 100), "a connection to a TLS port without a handshake")
+    no_auth: float = key(
+        0, values.number(0, 100), "a session on a submission port that never logged in; from Postfix a guess"
+    )
+    relay_attempt: float = key(
+        1, values.number(0, 100), "a session on a submission port that tries to send without a login"
+    )
+    bad_helo: float = key(2, values.number(0, 100), "a session that gives a name of helo.bad")
+
+
+@attrs.frozen(kw_only=True)
+class Helo:
+    """[helo]: names that only bots give themselves."""
+
+    bad: tuple[str, ...] = key(
+        ["ylmf-pc", "User"],
+        values.several(values.text),
+        "HELO names that bots are known by, as they write them",
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -187,6 +208,43 @@ class Opensmtpd:
 
 
 @attrs.frozen(kw_only=True)
+class Postfix:
+    """[postfix]: the policy service."""
+
+    listen: tuple[Endpoint, ...] = key(
+        ["127.0.0.1:10040"],
+        values.several(values.parse_endpoint),
+        "ADDRESS:PORT or unix:/PATH of the policy service; empty: off",
+    )
+    submission_ports: tuple[int, ...] = key(
+        [465, 587],
+        values.several(values.integer(1, 65_535)),
+        'ports of submission services; so is any with policy_context "submission"',
+    )
+    banned: ReplyTemplate | None = key(
+        "",
+        values.parse_policy_reply,
+        "reply to a banned client, as in reply.banned or REJECT and a text; empty: reply.banned",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Dovecot:
+    """[dovecot]: the server of Dovecot's auth policy."""
+
+    listen: tuple[Endpoint, ...] = key(
+        [],
+        values.several(values.parse_endpoint),
+        'ADDRESS:PORT or unix:/PATH, such as "127.0.0.1:10041"; empty: off; needs the extra "http"',
+    )
+    secret_file: Path | None = key(
+        "",
+        values.parse_path_or_none,
+        "file with the secret that Dovecot must send as X-API-Key or password; empty: none",
+    )
+
+
+@attrs.frozen(kw_only=True)
 class Config:
     """The whole file."""
 
@@ -195,6 +253,7 @@ class Config:
     )
     limits: Limits = table(Limits)
     weights: Weights = table(Weights)
+    helo: Helo = table(Helo)
     ban: BanLengths = table(BanLengths)
     never: Never = table(Never)
     reply: Reply = table(Reply)
@@ -203,3 +262,5 @@ class Config:
     daemon: Daemon = table(Daemon)
     relay: Relay = table(Relay)
     opensmtpd: Opensmtpd = table(Opensmtpd)
+    postfix: Postfix = table(Postfix)
+    dovecot: Dovecot = table(Dovecot)

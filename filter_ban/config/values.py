@@ -6,13 +6,14 @@ Each takes what TOML gave and returns the typed value, or raises ValueError whos
 """
 
 import re
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
 import attrs
 
-from filter_ban.client import ClientKey, parse_network
+from filter_ban.client import ClientKey, pack_address, parse_network
 from filter_ban.model import Mode
 from filter_ban.reply import ReplyTemplate
 
@@ -22,6 +23,28 @@ Parser = Callable[[object], T]
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION: Final = re.compile(r"(?:[0-9]{1,9}[smhdw])+")
 MAX_DURATION_S: Final = 10 * 366 * 86_400
+MAX_PORT: Final = 65_535
+MAX_SOCKET_PATH_BYTES: Final = 100  # unix(7), sun_path: 108 on Linux, 104 on the BSDs, with a NUL
+IPV4_BYTES: Final = 4
+
+
+@attrs.frozen
+class Endpoint:
+    """Where to listen: a TCP port of an address, or the path of a unix socket (then the rest is empty)."""
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        return bool(self.path) or self.host == "::1" or self.host.startswith("127.")
+
+    def __str__(self) -> str:
+        if self.path:
+            return f"unix:{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @attrs.frozen
@@ -87,6 +110,37 @@ def parse_path(value: object) -> Path:
     if not path.is_absolute():
         raise ValueError("must be an absolute path")
     return path
+
+
+def parse_path_or_none(value: object) -> Path | None:
+    """Return an absolute path; None of the empty string."""
+    return None if value == "" else parse_path(value)
+
+
+def parse_endpoint(value: object) -> Endpoint:
+    """Return where ``127.0.0.1:10040``, ``[::1]:10040`` or ``unix:/path`` is."""
+    shown = text(value)
+    if shown.startswith("unix:/"):
+        path = shown.removeprefix("unix:")
+        if len(path.encode()) <= MAX_SOCKET_PATH_BYTES and path.isprintable():
+            return Endpoint(path=path)
+        raise ValueError(f"must have a printable path of at most {MAX_SOCKET_PATH_BYTES} bytes")
+    host, _, port = shown.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if (":" in host) == bracketed and port.isascii() and port.isdigit() and int(port[:6]) <= MAX_PORT:
+        try:
+            packed = pack_address(host)
+        except ValueError:
+            pass
+        else:
+            family = socket.AF_INET if len(packed) == IPV4_BYTES else socket.AF_INET6
+            return Endpoint(host=socket.inet_ntop(family, packed), port=int(port))
+    raise ValueError('must be "ADDRESS:PORT", "[IPV6]:PORT" or "unix:/PATH"')
+
+
+def parse_policy_reply(value: object) -> ReplyTemplate | None:
+    """Return the template of a policy service's reply, which may begin with REJECT; None of the empty string."""
+    return None if value == "" else ReplyTemplate.parse(text(value), words=("REJECT",))
 
 
 def network(value: object) -> ClientKey:

@@ -44,8 +44,12 @@ class Policy:
         """
         weights = {
             Kind.AUTH_FAIL: config.weights.auth_fail,
+            Kind.UNKNOWN_USER: config.weights.unknown_user,
             Kind.AUTH_ABORT: config.weights.auth_abort,
             Kind.NO_TLS: config.weights.no_tls,
+            Kind.NO_AUTH: config.weights.no_auth,
+            Kind.RELAY_ATTEMPT: config.weights.relay_attempt,
+            Kind.BAD_HELO: config.weights.bad_helo,
         }
         limits = ascending(config.limits.windows)
         heaviest = max(weights.values())

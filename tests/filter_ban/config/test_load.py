@@ -23,6 +23,10 @@ max_clients = 5000
 auth_fail = 2
 auth_abort = 0.5
 no_tls = 0
+unknown_user = 1
+no_auth = 0.2
+relay_attempt = 2
+bad_helo = 5
 [ban]
 ladder = ["1m", 3600, "forever"]
 forget = "1w"
@@ -49,6 +53,15 @@ on_trouble = "421 4.3.0 try again"
 deadline_ms = 500
 [opensmtpd]
 smtps_ports = [465, 8465]
+[postfix]
+listen = ["[::1]:10040", "unix:/run/filter-ban/policy.sock"]
+submission_ports = [587]
+banned = "REJECT {client} refused until {until}, reference {ref}"
+[dovecot]
+listen = ["127.0.0.1:10041"]
+secret_file = "/etc/filter-ban.secret"
+[helo]
+bad = ["ylmf-pc"]
 """
 
 
@@ -103,6 +116,21 @@ def test_every_key_can_be_set() -> None:
         ("[ban]\nforget = '10y'", ["must be a duration such as"]),
         ("[never]\nnetworks = ['192.0.2.1/24']", ["did you mean 192.0.2.0/24?"]),
         ("[never]\nnetworks = '192.0.2.1'", ["must be an array"]),
+        (
+            "[postfix]\nlisten = ['localhost:10040']",
+            ["postfix.listen = ['localhost:10040']: must be \"ADDRESS:PORT\""],
+        ),
+        ("[postfix]\nlisten = ['127.0.0.1']", ["must be"]),
+        ("[postfix]\nlisten = ['::1:10040']", ["must be"]),
+        ("[postfix]\nlisten = ['[127.0.0.1]:10040']", ["must be"]),
+        ("[postfix]\nlisten = ['127.0.0.1:70000']", ["must be"]),
+        ("[postfix]\nlisten = ['unix:here']", ["must be"]),
+        ("[postfix]\nlisten = ['unix:/" + "a" * 101 + "']", ["at most 100 bytes"]),
+        ("[postfix]\nbanned = 'DUNNO'", ["a code 4xx or 5xx or REJECT, a blank, a text"]),
+        ("[postfix]\nbanned = 'REJECT'", ["a code 4xx or 5xx or REJECT, a blank, a text"]),
+        ("[dovecot]\nlisten = ['0.0.0.0:10041']", ["dovecot.listen = '0.0.0.0:10041': must be loopback"]),
+        ("[dovecot]\nsecret_file = 'here'", ["dovecot.secret_file = 'here': must be an absolute path"]),
+        ("[helo]\nbad = 'User'", ["helo.bad = 'User': must be an array"]),
         ("[reply]\nbanned = '250 fine'", ["reply.banned = '250 fine': must be one line of printable ASCII"]),
         ("[firewall]\nports = [0]", ["must be an integer from 1 to 65535"]),
         ("[firewall]\ntable = 'a; flush'", ["must be a name of letters"]),
