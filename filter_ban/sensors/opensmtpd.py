@@ -8,25 +8,22 @@ small record for each session, and nothing is read in a row before it matters.
 """
 
 import functools
-import logging
-from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Final
 
 import attrs
 
 import opensmtpd
-from filter_ban.client import ClientKey, key_text
+from filter_ban.client import ClientKey
 from filter_ban.clients import Clients
 from filter_ban.engine import Engine
 from filter_ban.engine.history import NO_SECRET
-from filter_ban.logline import fact
 from filter_ban.model import Answer, Ban, Kind
+from filter_ban.sensors.sensor import Sensor
 from filter_ban.tags import SecretTags, UserTags
 from filter_ban.verdicts import Verdicts
 from opensmtpd import Row
 
-_log = logging.getLogger(__name__)
 REPORTS: Final = ("link-connect", "link-disconnect", "link-identify", "link-tls", "link-auth")
 PHASES: Final = ("connect", "auth", "mail-from")
 MAX_SESSIONS: Final = 10_000
@@ -45,7 +42,7 @@ class _Session:
     failed: tuple[str, int] | None = None  # user and secret of the last failed login
 
 
-class OpensmtpdSensor:
+class OpensmtpdSensor(Sensor):
     """Bytes of one smtpd in, answers out; never raises, and answers each readable request exactly once."""
 
     def __init__(
@@ -59,14 +56,10 @@ class OpensmtpdSensor:
         smtps_ports: Collection[int],
         clock: Callable[[], float],
     ) -> None:
-        self.counts: Counter[str] = Counter()
-        self._engine = engine
-        self._clients = clients
-        self._verdicts = verdicts
-        self._users = users
-        self._secrets = secrets
+        super().__init__(
+            engine=engine, clients=clients, verdicts=verdicts, users=users, secrets=secrets, clock=clock
+        )
         self._smtps = tuple(f":{port}" for port in smtps_ports)
-        self._clock = clock
         self._now_s = 0.0
         self._ban_of = verdicts.ban_of
         self._sessions: dict[str, _Session] = {}
@@ -128,19 +121,8 @@ class OpensmtpdSensor:
                 session.failed = None
             self._strike(Kind.AUTH_FAIL, session, row, user, secret)
         elif result is _PASS:
-            self.counts[Kind.AUTH_PASS] += 1
-            client = session.client or self._client(session)
-            if self._ban_of(client) is None:
-                self._engine.success(client, self._users.of(user))
-            else:
-                self._alarm(client)
-
-    def _alarm(self, client: ClientKey) -> None:
-        """Say that a guess was right: the password check had begun when the ban fell. The session ends at MAIL."""
-        self.counts["auth-pass-banned"] += 1
-        _log.warning(
-            fact("alarm", client=key_text(client), why="banned, and just logged in with a right password")
-        )
+            # of a banned client: the password check had begun when the ban fell; the session ends at MAIL
+            self.credit(session.client or self._client(session), user)
 
     def _link_disconnect(self, row: Row) -> None:
         session = self._sessions.pop(row[5], None)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: ISC
+"""What all sensors do alike: count a signal, credit a login."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from filter_ban.client import ClientKey, key_text
+from filter_ban.clients import Clients
+from filter_ban.engine import Engine
+from filter_ban.engine.history import NO_SECRET
+from filter_ban.logline import fact
+from filter_ban.model import Kind
+from filter_ban.tags import SecretTags, UserTags
+from filter_ban.verdicts import Verdicts
+
+_log = logging.getLogger(__name__)
+MAX_USER: Final = 255  # RFC 4616, 2; what is longer is cut
+
+
+class Sensor:
+    """
+    The base of what listens to a server.
+
+    Args:
+        engine: Counts and decides; its owner lets bans expire and hands on what it decides.
+        clients: Look-up of addresses.
+        verdicts: What a client is told.
+        users, secrets: Tags of names and passwords.
+        clock: Unix seconds.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        clients: Clients,
+        verdicts: Verdicts,
+        users: UserTags,
+        secrets: SecretTags,
+        clock: Callable[[], float],
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self._engine = engine
+        self._clients = clients
+        self._verdicts = verdicts
+        self._users = users
+        self._secrets = secrets
+        self._clock = clock
+
+    def strike(
+        self, kind: Kind, client: ClientKey, *, user: str = "", secret: int = NO_SECRET, service: str = ""
+    ) -> None:
+        """Count a signal of this moment against *client*."""
+        self.counts[kind] += 1
+        if client:
+            user = user[:MAX_USER]
+            self._engine.strike(kind, client, self._clock(), user, self._users.of(user), secret, service)
+
+    def credit(self, client: ClientKey, user: str) -> None:
+        """Credit *client* with a login, unless it is banned: then a guess was right."""
+        self.counts[Kind.AUTH_PASS] += 1
+        if self._verdicts.ban_of(client) is None:
+            self._engine.success(client, self._users.of(user[:MAX_USER]))
+        else:
+            self.counts["auth-pass-banned"] += 1
+            _log.warning(
+                fact("alarm", client=key_text(client), why="banned, and just logged in with a right password")
+            )
