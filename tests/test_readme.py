@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""The README's promises that can be checked: its table, its configurations, its commands, its code."""
+"""The promises of README and manual that can be checked: table, configurations, commands, code."""
 
 import json
 import re
@@ -16,13 +16,15 @@ from filter_ban.cli.group import COMMANDS, filter_ban
 from filter_ban.config import Config, parse_config
 from filter_ban.sensors.aiosmtpd import GuardedSMTP
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PAGES = README + (ROOT / "docs" / "postfix.md").read_text()
 NO_DEFAULT = "depends on the system"
 
 
 def blocks(language: str) -> list[str]:
     """Return the fenced blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGES, re.MULTILINE | re.DOTALL)
 
 
 def rows(cls: type[Any], prefix: str = "") -> Iterator[str]:
@@ -40,7 +42,7 @@ def commands() -> list[list[str]]:
     """Return each use of the command in a shell block or in the text, as words after ``filter-ban``."""
     shell = [line.partition("#")[0] for block in blocks("sh") for line in block.splitlines()]
     uses = [line for line in shell if line.startswith("filter-ban ")]
-    uses += re.findall(r"`(filter-ban [^`]+)`", README)
+    uses += re.findall(r"`(filter-ban [^`]+)`", PAGES)
     return [use.split()[1:] for use in uses]
 
 
@@ -52,13 +54,13 @@ def test_configuration_table() -> None:
 
 @pytest.mark.parametrize("content", blocks("toml"))
 def test_configurations(content: str) -> None:
-    """Each configuration in the README is a good one."""
-    assert parse_config(content).firewall.backend in ("nftables", "pf")
+    """Each configuration that is shown is a good one."""
+    parse_config(content)
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_commands(words: list[str]) -> None:
-    """Each command in the README exists, and takes the options and arguments that are written there."""
+    """Each command that is shown exists, and takes the options and arguments that are written there."""
     assert words[0] in COMMANDS
     if words[0] == "opensmtpd":
         return

@@ -19,6 +19,8 @@ COMMANDS: Final = (
     "lift",
     "resync",
     "check",
+    "setup",
+    "doctor",
     "demo",
     "serve",
     "opensmtpd",

@@ -58,6 +58,22 @@ FORBIDDEN = {
             "filter_ban.ledger",
         ),
     },
+    "filter_ban.doctor": {
+        "filter_ban.daemon",
+        "filter_ban.enforcer",
+        "filter_ban.engine",
+        "filter_ban.ledger",
+        "filter_ban.sensors",
+    },
+    "filter_ban.setup": {
+        "asyncio",
+        "filter_ban.daemon",
+        "filter_ban.doctor",
+        "filter_ban.enforcer",
+        "filter_ban.engine",
+        "filter_ban.ledger",
+        "filter_ban.sensors",
+    },
     "filter_ban.daemon": {"subprocess", "filter_ban.enforcer", "filter_ban.firewall"},
     "filter_ban.enforcer": {
         "asyncio",
@@ -70,6 +86,7 @@ FORBIDDEN = {
 
 # what only these parts may import
 RESERVED = {
+    "aiohttp": {"filter_ban.daemon.dovecot"},
     "aiosmtpd": {"filter_ban.sensors.aiosmtpd", "filter_ban.demo"},
     "click": {"filter_ban.cli"},
     "rich": {"filter_ban.cli", "filter_ban.demo"},
