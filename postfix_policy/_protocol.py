@@ -52,14 +52,16 @@ class PolicyConnection:
                 answered. So does any further call. Only that.
 
         """
+        pending = self._pending
         for attributes in self._parser.receive_data(data):
-            kind = attributes.get("request", "")
-            if kind != REQUEST_KIND:
-                self._parser.fail(f"request: {excerpt(kind)!r}: must be {REQUEST_KIND}")
-            if len(self._pending) == self._max_pending:
+            if attributes.get("request") != REQUEST_KIND:
+                self._parser.fail(
+                    f"request: {excerpt(attributes.get('request', ''))!r}: must be {REQUEST_KIND}"
+                )
+            if len(pending) == self._max_pending:
                 self._parser.fail(f"more than {self._max_pending} requests without an answer")
             request = PolicyRequest(attributes)
-            self._pending.append(request)
+            pending.append(request)
             yield request
 
     def receive_eof(self) -> None:

@@ -5,15 +5,19 @@ Lists of attributes on the wire: lines ``name=value``, ended by an empty line. R
 Source: SMTPD_POLICY_README, Protocol description; attr_scan_plain(3).
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NoReturn
 
 import attrs
 
+from postfix_policy._attribute_list import AttributeList, decode
 from postfix_policy._errors import LocalProtocolError, RemoteProtocolError
 from postfix_policy._text import excerpt, excerpt_of_line
 
 _at_least_1: Final = attrs.validators.ge(1)
+_NO_MARKS: Final = bytes(set(range(256)) - set(b"=\n\0"))
+_MARKS_OF_LIST: Final = re.compile(rb"(?:=+\n)+\n")  # what _NO_MARKS leaves of a sound list
 
 
 @attrs.frozen(kw_only=True)
@@ -52,24 +56,22 @@ class AttributeParser:
         """Whether a list was begun and not ended."""
         return bool(self._rest or self._lines)
 
-    def receive_data(self, data: bytes) -> Iterator[dict[str, str]]:
+    def receive_data(self, data: bytes) -> Iterable[Mapping[str, str]]:
         r"""
-        Yield the attributes of each list that *data* ends; use it up, or what comes later makes no sense.
+        Return the attributes of each list that *data* ends, to be used up, or what comes later makes no sense.
 
         Of attributes with the same name the first counts, as in Postfix. Values are decoded as UTF-8; bytes that are
         not UTF-8 show as ``\xff``.
 
         Raises:
-            RemoteProtocolError: the stream breaks the protocol or a limit here. So does any further call.
+            RemoteProtocolError: the stream breaks the protocol or a limit here, now or as the lists are used. So does
+                any further call.
 
         """
         if self._fault:
             raise RemoteProtocolError(self._fault)
-        attributes = None if self.incomplete else self._parse_plain(data)
-        if attributes is not None:
-            yield attributes
-        else:
-            yield from self._receive_lines(data)
+        attributes = None if self._rest or self._lines else self._take_plain(data)
+        return self._receive_lines(data) if attributes is None else (attributes,)
 
     def receive_eof(self) -> None:
         """
@@ -87,18 +89,19 @@ class AttributeParser:
         self._fault = problem
         raise RemoteProtocolError(problem)
 
-    def _parse_plain(self, data: bytes) -> dict[str, str] | None:
+    def _take_plain(self, data: bytes) -> AttributeList | None:
         """Return the attributes of data that are one sound list and nothing else, as nearly always; else None."""
-        if len(data) > self._plain_bytes or data.find(b"\n\n") != len(data) - 2 or b"\0" in data:
+        if len(data) > self._plain_bytes or not data.endswith(b"\n\n"):
             return None
-        lines = data[:-2].decode("utf-8", "backslashreplace").split("\n")
-        try:
-            attributes = dict([line.split("=", 1) for line in lines])
-        except ValueError:
+        if data.startswith(b"=") or b"\n=" in data:
             return None
-        if len(attributes) != len(lines) or len(lines) > self._limits.attributes or "" in attributes:
-            return None
-        return attributes
+        marks = data.translate(None, _NO_MARKS)
+        count = len(marks) // 2  # of the lines, where no value has a =
+        if marks != b"=\n" * count + b"\n":
+            if not _MARKS_OF_LIST.fullmatch(marks):
+                return None
+            count = marks.count(b"\n") - 1
+        return AttributeList(data) if 0 < count <= self._limits.attributes else None
 
     def _receive_lines(self, data: bytes) -> Iterator[dict[str, str]]:
         lines = (self._rest + data).split(b"\n")
@@ -124,7 +127,7 @@ class AttributeParser:
         self._lines += 1
         self._size += len(line) + 1
         self._check_length(b"")
-        self._attributes.setdefault(_decode(name), _decode(value))
+        self._attributes.setdefault(decode(name), decode(value))
 
     def _check_length(self, line: bytes) -> None:
         """Fail if *line*, or what there is of it, is too long in itself or for its list, whichever it reaches first."""
@@ -156,7 +159,3 @@ def encode_attributes(attributes: Mapping[str, str]) -> bytes:
 
 def _is_text(text: str) -> bool:
     return not any(char in "\0\n" or "\ud800" <= char <= "\udfff" for char in text)
-
-
-def _decode(data: bytes) -> str:
-    return data.decode("utf-8", "backslashreplace")

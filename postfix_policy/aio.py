@@ -19,7 +19,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from typing import Final, Self
+from typing import Final, Self, cast
 
 import attrs
 
@@ -122,10 +122,9 @@ class PolicyServer:
         self._servers.append(await loop.create_unix_server(self._new_connection, path))
 
     async def listen_socket(self, sock: socket.socket) -> None:
-        """Listen on a stream socket that is bound already; it belongs to the server then."""
-        loop = asyncio.get_running_loop()
-        create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-        self._servers.append(await create(self._new_connection, sock=sock))
+        """Listen on a stream socket that is bound already; it belongs to the server then, but for its path."""
+        # not create_unix_server: that one removes the socket's path at its end
+        self._servers.append(await asyncio.get_running_loop().create_server(self._new_connection, sock=sock))
 
     async def stop(self, timeout_s: float = 5.0) -> None:
         """Stop listening, finish the requests that have begun to arrive, for at most *timeout_s*, and close."""
@@ -179,11 +178,10 @@ class _Connection(asyncio.BufferedProtocol):
         self._paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._peer = self._server.admit(self, _name(transport))
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are not derived from it
+        self._peer = self._server.admit(self, _name(self._transport))
         if self._peer is None:
-            transport.abort()
+            self._transport.abort()
         else:
             self._watch(self._server.idle_timeout_s)
 
@@ -292,10 +290,12 @@ class _Connection(asyncio.BufferedProtocol):
 
 def _name(transport: asyncio.Transport) -> str:
     """Return the other end for logs: address and port, or the path of our unix socket."""
-    peer = transport.get_extra_info("peername")
+    peer, ours = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
     if isinstance(peer, tuple):
         return f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
-    return f"unix:{excerpt(os.fsdecode(transport.get_extra_info('sockname')))}"
+    if isinstance(ours, str | bytes):
+        return f"unix:{excerpt(os.fsdecode(ours))}"
+    return "a client that is gone already"
 
 
 class PolicyClient:

@@ -142,6 +142,56 @@ def test_sessions_of_many_clients() -> None:
     run(use)
 
 
+def test_uvloop() -> None:
+    """The server is the same with uvloop, whose transports are not asyncio's."""
+    uvloop = pytest.importorskip("uvloop", reason='needs the extra "fast"')
+
+    async def main() -> None:
+        async with serving() as server:
+            async with await PolicyClient.connect_tcp("127.0.0.1", port_of(server)) as client:
+                assert await client.ask(FakeSession(BANNED).connect()) == REFUSAL
+            raw = await connect(server)
+            raw.writer.write(CONNECT * 3 + b"\0\n" + CONNECT)
+            assert await raw.rest() == DUNNO * 3
+            raw.close()
+            await until(lambda: server.connections == 0)
+
+    uvloop.run(main())
+
+
+class Gone(asyncio.Transport):
+    """The transport of a connection whose client left before it was looked at."""
+
+    closed = False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Return what the system still knows."""
+        return ("127.0.0.1", 10040) if name == "sockname" else default
+
+    def abort(self) -> None:
+        """Take note."""
+        self.closed = True
+
+
+def test_client_that_is_gone(caplog: pytest.LogCaptureFixture) -> None:
+    """A client that left before its connection was accepted has no address; it is forgotten as any other."""
+
+    async def main() -> None:
+        server = PolicyServer(decide, max_connections=1)
+        first, second = server._new_connection(), server._new_connection()
+        transport = Gone()
+        first.connection_made(Gone())
+        second.connection_made(transport)
+        assert server.connections == 1
+        assert transport.closed
+        first.connection_lost(None)
+        second.connection_lost(None)
+        assert server.connections == 0
+
+    asyncio.run(main())
+    assert "connection from a client that is gone already: closed" in caplog.text
+
+
 def test_tasks_share_a_client() -> None:
     """Requests of several tasks on one client wait for their turn and get their own answers."""
 

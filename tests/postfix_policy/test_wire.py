@@ -2,7 +2,7 @@
 """Lists of attributes: any bytes give lists or RemoteProtocolError, however they are cut."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 from hypothesis import given, settings
@@ -161,7 +161,7 @@ def test_any_bytes_give_lists_or_a_fault(pieces: list[bytes]) -> None:
     """Whatever comes, whole or byte by byte, gives the same lists and the same fault, and nothing else."""
     wire = b"".join(pieces)
 
-    def read(cuts: list[bytes]) -> tuple[list[dict[str, str]], str]:
+    def read(cuts: list[bytes]) -> tuple[list[Mapping[str, str]], str]:
         parser = AttributeParser(SMALL)
         lists = []
         try:
