@@ -6,7 +6,7 @@ from typing import Final
 from filter_ban.client import NOBODY, ClientKey, make_key, pack_address
 from filter_ban.engine import Policy
 
-MAX_CACHED: Final = 16_384
+MAX_CACHED: Final = 1024
 
 
 class Clients:
