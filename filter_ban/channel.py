@@ -14,7 +14,9 @@ to the enforcer    argument                                                    w
 =================  ==========================================================  =========
 to the engine      argument                                                    when
 =================  ==========================================================  =========
-``start``          ``{"file": name, "config": TOML text, "listeners": {…}}``   first
+``start``          ``{"file": name, "config": TOML text, "ledger": path,       first
+                   "listeners": [{service, endpoint, fd, problem}, …],
+                   "secret": for Dovecot, "surroundings": [network, …]}``
 ``surroundings``   ``[network, …]``                                            own addresses and gateways, when they change
 ``outcome``        ``{"in_force": […], "failed": [[network, why], …],          after each firewall command;
                    "drifted": […]}``                                           drifted: failed to be put back
@@ -43,7 +45,7 @@ class MessageReader:
     """Cuts a byte stream into messages."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
 
     def receive_data(self, data: bytes) -> list[tuple[str, Any]]:
         """
@@ -53,13 +55,16 @@ class MessageReader:
             ValueError: a line is no message; the stream is beyond repair.
 
         """
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        self._rest += data
         if len(self._rest) > MAX_LINE:
             raise ValueError(f"message longer than {MAX_LINE} bytes")
+        if b"\n" not in data:
+            return []
+        *lines, self._rest = self._rest.split(b"\n")
         return [_decode(line) for line in lines]
 
 
-def _decode(line: bytes) -> tuple[str, Any]:
+def _decode(line: bytearray) -> tuple[str, Any]:
     message = json.loads(line)
     if not isinstance(message, list) or len(message) != 2 or not isinstance(message[0], str):  # noqa: PLR2004 - a pair
         raise ValueError("not a message")

@@ -7,7 +7,7 @@ from filter_ban.cli.document import Document
 from filter_ban.cli.errand import run_errand
 from filter_ban.cli.options import Command, config_option, json_option
 from filter_ban.cli.reading import load
-from filter_ban.cli.wording import shown
+from filter_ban.cli.wording import count, shown
 
 
 @click.command("lift", cls=Command, example="filter-ban lift 192.0.2.7")
@@ -28,5 +28,8 @@ def command(ctx: click.Context, *, clients: tuple[str, ...], as_json: bool) -> N
 
 def _sentence(result: Document) -> str:
     client, bans = shown(result.get("client")), result.get("bans")
-    wider = [shown(ban) for ban in bans if ban != result.get("client")] if isinstance(bans, list) else []
-    return f"{client} is no longer banned" + (f" (lifted: {', '.join(wider)})" if wider else "")
+    inside = [shown(ban) for ban in bans if ban != result.get("client")] if isinstance(bans, list) else []
+    lifted = result.get("lifted")
+    if isinstance(bans, list) and isinstance(lifted, int) and lifted > len(bans):
+        inside.append(f"and {count(lifted - len(bans))} more")
+    return f"{client} is no longer banned" + (f" (lifted: {', '.join(inside)})" if inside else "")

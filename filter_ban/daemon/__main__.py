@@ -2,7 +2,6 @@
 """Entry of the engine process: ``python -m filter_ban.daemon FD``, started by the enforcer with its channel as FD."""
 
 import contextlib
-import gc
 import resource
 import signal
 import socket
@@ -11,9 +10,9 @@ from typing import Any
 
 from filter_ban import logline
 from filter_ban.channel import MessageReader
+from filter_ban.daemon import garbage
 
-# almost nothing here is cyclic; a million clients need not be walked often
-_GC_THRESHOLDS = (50_000, 20, 100)
+_OPEN_FILES = 65_536  # each smtpd process may have several connections
 _SWITCH_INTERVAL_S = 0.001  # a ban is committed within 100 ms even while the loop is busy
 
 
@@ -34,10 +33,12 @@ def receive_start(channel: socket.socket) -> dict[str, Any]:
 def main() -> None:
     """Run the engine until the enforcer stops it or leaves."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # credentials pass through this process
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, _OPEN_FILES), most))
     for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)  # the enforcer gets these and says stop
     logline.set_up()
-    gc.set_threshold(*_GC_THRESHOLDS)
+    garbage.keep_short()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     channel = socket.socket(fileno=int(sys.argv[1]))
     start = receive_start(channel)

@@ -1,24 +1,27 @@
 # SPDX-License-Identifier: ISC
-"""What the operator can ask of the running daemon. Long work is cut in pieces so that answers to servers go on."""
+"""What the operator can ask of the running daemon. Long work is done in turns so that answers to servers go on."""
 
 import asyncio
-import itertools
+import heapq
 import os
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import Any, Final, TypeVar
+from typing import Any, Final
+
+import attrs
 
 from filter_ban import __version__
 from filter_ban.client import NOBODY, ClientKey, is_ipv4, key_text, parse_network, prefix_of
 from filter_ban.daemon.control import CommandError, Handler, Request
+from filter_ban.daemon.covering import Covering
 from filter_ban.daemon.service import Service
 from filter_ban.ledger import LedgerError, open_reader
 from filter_ban.model import Ban, Enforcement
 from filter_ban.text import excerpt
 from filter_ban.views import Document, ban_document, counted_as, history_document
 
-T = TypeVar("T")
-PIECE: Final = 250  # bans handled between two chances for others: below a millisecond of work
+MAX_SHOWN: Final = 1000  # of the bans that a prefix covered
+SORTED_AT_ONCE: Final = 1000  # bans, in about half a millisecond
 MAX_REASON: Final = 200
 FLUSH_PAUSE_S: Final = 0.01
 FLUSH_ATTEMPTS: Final = 50  # a ledger in trouble must not keep the operator waiting
@@ -60,8 +63,12 @@ class Commands:
             "clients_evicted": engine.evicted,
             "bans": len(engine.bans),
             "restoring": service.restoring,
-            "refused": service.verdicts.refused,
+            "refused": service.refused,
             "relays": service.relays,
+            "listeners": [
+                {name: listener[name] for name in ("service", "endpoint", "problem")}
+                for listener in service.listeners
+            ],
             "events": dict(service.events),
             "ledger": {
                 "path": str(service.ledger_path),
@@ -89,9 +96,12 @@ class Commands:
 
     async def list_bans(self, _request: Request) -> AsyncIterator[Document]:
         """Yield all active bans, newest first, in pieces."""
-        bans = sorted(self._service.engine.bans.values(), key=lambda ban: -ban.start_s)
-        for piece in _pieces(bans):
-            yield {"bans": [self._document(ban) for ban in piece]}
+        turns, bans = self._service.turns, self._service.engine.bans
+        pieces = turns.pieces(list(bans.values()), SORTED_AT_ONCE)
+        runs = [sorted(piece, key=_newest_first) async for piece in pieces]
+        async for piece in turns.pieces(heapq.merge(*runs, key=_newest_first)):
+            active = [bans[ban.client] for ban in piece if ban.client in bans]
+            yield {"bans": [self._document(ban) for ban in active]}
 
     async def show(self, request: Request) -> AsyncIterator[Document]:
         """Yield all that is known of one client, prefix or ban reference."""
@@ -117,9 +127,11 @@ class Commands:
         except ValueError:
             pass
         reference = wanted.upper()
-        for ban in self._service.engine.bans.values():
-            if ban.reference == reference:
-                return ban.client
+        bans = list(self._service.engine.bans.values())
+        async for piece in self._service.turns.pieces(bans, SORTED_AT_ONCE):
+            for ban in piece:
+                if ban.reference == reference:
+                    return ban.client
         past = await asyncio.to_thread(self._find_reference, reference)
         if past is None:
             raise CommandError(f"{excerpt(wanted)}: neither an address, a prefix nor the reference of a ban")
@@ -151,11 +163,10 @@ class Commands:
         length_s = request.get("length")
         reason = excerpt(str(request.get("reason") or "by hand"), MAX_REASON)
         force = request.get("force") is True
-        for piece in _pieces(_texts(request)):
+        async for piece in self._service.turns.pieces(_texts(request)):
             results = [self._ban(text, length_s, reason, force=force) for text in piece]
             self._service.settle()
             yield {"results": results}
-            await asyncio.sleep(0)
 
     def _ban(self, text: object, length_s: int | None, reason: str, *, force: bool) -> Document:
         client, problem = self._parse(text)
@@ -196,26 +207,38 @@ class Commands:
         return ("ipv4", widest.ipv4) if is_ipv4(client) else ("ipv6", widest.ipv6)
 
     async def lift(self, request: Request) -> AsyncIterator[Document]:
-        """End bans; yield an outcome for each client, in order."""
-        for piece in _pieces(_texts(request)):
-            ended: list[Ban] = []
-            results = [self._lift(text, ended) for text in piece]
-            self._service.ended(ended, "operator")
+        """End the bans of clients, and all within prefixes; yield an outcome for each, in order."""
+        service, now_s = self._service, time.time()
+        wanted: list[_Wanted] = []
+        async for texts in service.turns.pieces(_texts(request)):
+            wanted += [_Wanted(text, *self._parse(text)) for text in texts]
+        covering = Covering(one.client for one in wanted)
+        async for bans in service.turns.pieces(covering.candidates(service.engine.bans)):
+            covering.find(bans)
+        lifted: list[Ban] = []
+        async for steps in service.turns.pieces(_steps(wanted, covering)):
+            ended, results = [], []
+            for one, ban in steps:
+                if ban is None:
+                    results.append(self._lift_outcome(one, lifted))
+                    lifted = []
+                elif service.engine.lift(ban.client) is not None:
+                    lifted.append(ban)
+                    ended.append(ban)
+            service.ended(ended, "operator", now_s)
             yield {"results": results}
-            await asyncio.sleep(0)
 
-    def _lift(self, text: object, ended: list[Ban]) -> Document:
-        client, problem = self._parse(text)
-        if problem:
-            return {"client": excerpt(str(text)), "outcome": "refused", "why": problem}
-        lifted = self._service.engine.lift(client)
-        ended += lifted.bans
-        answer = {"client": key_text(client)}
-        if lifted.bans:
-            return {**answer, "outcome": "lifted", "bans": [key_text(ban.client) for ban in lifted.bans]}
-        if lifted.covered_by is not None:
-            wide = key_text(lifted.covered_by.client)
-            return {**answer, "outcome": "refused", "why": f"banned as part of {wide}; lift that"}
+    def _lift_outcome(self, one: "_Wanted", lifted: list[Ban]) -> Document:
+        if one.problem:
+            return {"client": excerpt(str(one.text)), "outcome": "refused", "why": one.problem}
+        answer = {"client": key_text(one.client)}
+        if lifted:
+            shown = [key_text(ban.client) for ban in lifted[:MAX_SHOWN]]
+            return {**answer, "outcome": "lifted", "bans": shown, "lifted": len(lifted)}
+        wide = self._service.engine.ban_of(one.client)
+        if wide is not None:
+            why = f"banned as part of {key_text(wide.client)}; lift that"
+            return {**answer, "outcome": "refused", "why": why}
         return {**answer, "outcome": "not-banned", "why": "not banned"}
 
     def _parse(self, text: object) -> tuple[ClientKey, str]:
@@ -244,10 +267,25 @@ class Commands:
         return ban_document(ban, *self._service.enforcer.state_of(ban.client))
 
 
-def _pieces(items: Iterable[T]) -> Iterator[list[T]]:
-    remaining = iter(items)
-    while piece := list(itertools.islice(remaining, PIECE)):
-        yield piece
+@attrs.frozen
+class _Wanted:
+    """A client or prefix to be lifted, and what is wrong with it."""
+
+    text: object
+    client: ClientKey
+    problem: str
+
+
+def _steps(wanted: Iterable[_Wanted], covering: Covering) -> Iterator[tuple[_Wanted, Ban | None]]:
+    """Yield the work of lifting: for each one wanted the bans to lift, and then None."""
+    for one in wanted:
+        for ban in covering.take(one.client):
+            yield one, ban
+        yield one, None
+
+
+def _newest_first(ban: Ban) -> int:
+    return -ban.start_s
 
 
 def _texts(request: Request) -> list[Any]:

@@ -4,7 +4,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import attrs
@@ -39,6 +39,7 @@ class Enforcer:
         self.drifted = 0
         self._send = send
         self._states: dict[ClientKey, Enforcement] = {}
+        self._counts = Counter[Enforcement]()  # of the states
         self._problems: dict[ClientKey, str] = {}
         self._uncommitted: set[ClientKey] = set()
         self._early: set[ClientKey] = set()  # in the table, and not yet committed
@@ -47,20 +48,20 @@ class Enforcer:
 
     # --- asking
 
-    def start(self, bans: Collection[Ban], mode: Mode) -> None:
-        """Tell the enforcer all that should be in force."""
+    def start(self, bans: Iterable[Ban], mode: Mode, *, more: bool) -> None:
+        """Tell the enforcer a piece of all that should be in force; *more*: it is not the last one."""
         self._mode = mode
-        entries = [(key_text(ban.client), ban.end_s) for ban in bans if self._wanted(ban)]
-        self._states = dict.fromkeys((ban.client for ban in bans if self._wanted(ban)), Enforcement.PENDING)
-        for at in range(0, len(entries) or 1, ENTRIES_A_MESSAGE):
-            batch = entries[at : at + ENTRIES_A_MESSAGE]
-            self._send(encode("replace", {"entries": batch, "more": at + len(batch) < len(entries)}))
+        wanted = [ban for ban in bans if self._wanted(ban)]
+        for ban in wanted:
+            self._enter(ban.client, Enforcement.PENDING)
+        entries = [(key_text(ban.client), ban.end_s) for ban in wanted]
+        self._send(encode("replace", {"entries": entries, "more": more}))
 
     def push(self, bans: Iterable[Ban], *, committed: bool = False) -> None:
         """Ask for entries of *bans*."""
         added = [ban for ban in bans if self._wanted(ban)]
         for ban in added:
-            self._states[ban.client] = Enforcement.PENDING
+            self._enter(ban.client, Enforcement.PENDING)
             self._problems.pop(ban.client, None)
         if not committed:
             self._uncommitted.update(ban.client for ban in added)
@@ -70,7 +71,7 @@ class Enforcer:
 
     def withdraw(self, clients: Iterable[ClientKey]) -> None:
         """Ask that the entries of *clients* be removed."""
-        removed = [client for client in clients if self._states.pop(client, None) is not None]
+        removed = [client for client in clients if self._leave(client)]
         for client in removed:
             self._problems.pop(client, None)
             self._uncommitted.discard(client)
@@ -135,9 +136,21 @@ class Enforcer:
 
     def _mark(self, client: ClientKey, state: Enforcement) -> None:
         if client in self._states:
-            self._states[client] = state
+            self._enter(client, state)
             if state is Enforcement.IN_FORCE:
                 self._problems.pop(client, None)
+
+    def _enter(self, client: ClientKey, state: Enforcement) -> None:
+        self._leave(client)
+        self._states[client] = state
+        self._counts[state] += 1
+
+    def _leave(self, client: ClientKey) -> bool:
+        state = self._states.pop(client, None)
+        if state is None:
+            return False
+        self._counts[state] -= 1
+        return True
 
     # --- telling
 
@@ -147,4 +160,4 @@ class Enforcer:
 
     def counts(self) -> Counter[Enforcement]:
         """Return how many bans are in which state."""
-        return Counter(self._states.values())
+        return self._counts.copy()

@@ -2,13 +2,13 @@
 """What the engine process reads back from the ledger when it starts. Trouble with the ledger never stops it."""
 
 import asyncio
-import itertools
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from filter_ban.client import ClientKey
 from filter_ban.ledger import Ledger, LedgerError, LedgerReader, open_reader
@@ -17,7 +17,8 @@ from filter_ban.logline import fact
 from filter_ban.model import Ban, Strike
 
 _log = logging.getLogger(__name__)
-PIECE: Final = 1000  # strikes folded between two chances for others
+T = TypeVar("T")
+PIECE: Final = 500  # rows read between two chances for others: about a millisecond of work with each
 Offence = tuple[ClientKey, int, int]  # client, number of offences, start of the last
 
 
@@ -37,37 +38,39 @@ def memory(ledger: LedgerReader, forget_s: float) -> tuple[list[Ban], list[Offen
     return list(ledger.active_bans(now_s)), list(ledger.offences(now_s - forget_s))
 
 
-def bans(path: Path) -> list[Ban]:
-    """Return the active bans of the ledger at *path*; none where it cannot be read."""
+async def bans(path: Path) -> AsyncIterator[list[Ban]]:
+    """Yield the active bans of the ledger at *path*, in pieces; none where it cannot be read."""
+    consequence = "starting without its bans"
+    async for piece in _pieces(path, lambda reader: reader.active_bans(time.time()), consequence):
+        yield piece
+
+
+async def offences(path: Path, forget_s: float) -> AsyncIterator[list[Offence]]:
+    """Yield the offences of the ledger at *path* that are not forgotten, in pieces; none where it cannot be read."""
+    consequence = "offences are counted anew"
+    async for piece in _pieces(path, lambda reader: reader.offences(time.time() - forget_s), consequence):
+        yield piece
+
+
+async def strikes(path: Path, since_s: float) -> AsyncIterator[list[Strike]]:
+    """Yield the strikes after *since_s*, newest first, in pieces; none where the ledger cannot be read."""
+    consequence = "strikes are counted anew"
+    async for piece in _pieces(path, lambda reader: reader.strikes_since(since_s), consequence):
+        yield piece
+
+
+async def _pieces(
+    path: Path, read: Callable[[LedgerReader], Iterator[T]], consequence: str
+) -> AsyncIterator[list[T]]:
+    """Yield what *read* reads, in pieces; the file is read in another thread, and others have their turn in between."""
     try:
         with open_reader(path) as reader:
-            return list(reader.active_bans(time.time()))
-    except LedgerError as error:
-        _log.error(fact("ledger-unreadable", why=error, consequence="starting without its bans"))
-        return []
-
-
-def offences(path: Path, forget_s: float) -> list[Offence]:
-    """Return the offences of the ledger at *path* that are not forgotten; none where it cannot be read."""
-    try:
-        with open_reader(path) as reader:
-            return list(reader.offences(time.time() - forget_s))
-    except LedgerError as error:
-        _log.error(fact("ledger-unreadable", why=error, consequence="offences are counted anew"))
-        return []
-
-
-async def strikes(path: Path, since_s: float, restore: Callable[[Iterable[Strike]], None]) -> None:
-    """Hand the strikes after *since_s* to *restore*, oldest first, in pieces between which others have their turn."""
-    try:
-        with open_reader(path) as reader:
-            remaining = reader.strikes_since(since_s)
+            remaining = read(reader)
             while piece := await asyncio.to_thread(_take, remaining):
-                restore(piece)
-                await asyncio.sleep(0)
+                yield piece
     except LedgerError as error:
-        _log.error(fact("ledger-unreadable", why=error, consequence="strikes are counted anew"))
+        _log.error(fact("ledger-unreadable", why=error, consequence=consequence))
 
 
-def _take(remaining: Iterable[Strike]) -> list[Strike]:
-    return list(itertools.islice(remaining, PIECE))
+def _take(remaining: Iterator[T]) -> list[T]:
+    return list(islice(remaining, PIECE))

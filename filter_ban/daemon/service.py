@@ -2,8 +2,8 @@
 """
 The engine process's state, and what follows from it: what one part decides is handed on to the others here.
 
-Plain synchronous code, called by the sensors' connections, the operator's commands and the clock; see ``main`` for who
-calls when.
+Called by the sensors' connections, the operator's commands and the clock; see ``main`` for who calls when. What an
+answer depends on is plain synchronous code. What may concern a hundred thousand bans is done in turns.
 """
 
 import asyncio
@@ -11,9 +11,9 @@ import gc
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from filter_ban import tags
 from filter_ban.client import NetworkSet, key_text, parse_network
@@ -21,14 +21,19 @@ from filter_ban.clients import Clients
 from filter_ban.config import Config
 from filter_ban.daemon import recall
 from filter_ban.daemon.enforcement import Enforcer
+from filter_ban.daemon.turns import PIECE, Turns
 from filter_ban.engine import Engine, Policy
 from filter_ban.ledger import Ledger, LedgerWriter, Retention
 from filter_ban.logline import fact
 from filter_ban.model import Ban, Mode
+from filter_ban.sensors.dovecot import DovecotSensor
 from filter_ban.sensors.opensmtpd import OpensmtpdSensor
+from filter_ban.sensors.postfix import PostfixSensor
+from filter_ban.sensors.sensor import Sensor
 from filter_ban.verdicts import Verdicts
 
 _log = logging.getLogger(__name__)
+LINES_AT_ONCE: Final = 50  # up to so many bans have a line each in the log; above, one tells of all
 
 
 class Service:
@@ -40,12 +45,14 @@ class Service:
         config: Config,
         config_file: str,
         ledger_path: Path,
+        listeners: list[dict[str, Any]],
         surroundings: Iterable[str],
         send: Callable[[bytes], None],
     ) -> None:
         self.config = config
         self.config_file = config_file
         self.ledger_path = ledger_path
+        self.listeners = listeners
         self.started_s = time.time()
         self.enforcer = Enforcer(send, backend=config.firewall.backend)
         self.surroundings = NetworkSet(parse_network(text) for text in surroundings)
@@ -54,9 +61,10 @@ class Service:
         self.clients = Clients(policy)
         self.verdicts = Verdicts(self.engine, config.reply.banned)
         self.restoring = True
+        self.turns = Turns()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._retired: Counter[str] = Counter()
-        self._sensors: set[OpensmtpdSensor] = set()
-        self._secrets = tags.SecretTags()
+        self._relays: set[OpensmtpdSensor] = set()
         self.stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         ledger, user_key = recall.open_ledger(ledger_path)
@@ -70,6 +78,21 @@ class Service:
             on_committed=self._on_committed,
             on_opened=self._on_opened,
         )
+        self._common: dict[str, Any] = {
+            "engine": self.engine,
+            "clients": self.clients,
+            "users": self.users,
+            "secrets": tags.SecretTags(),
+            "clock": time.time,
+        }
+        self.postfix_verdicts = Verdicts(self.engine, config.postfix.banned or config.reply.banned)
+        self.postfix = PostfixSensor(
+            **self._common,
+            verdicts=self.postfix_verdicts,
+            submission_ports=config.postfix.submission_ports,
+            bad_helo=config.helo.bad,
+        )
+        self.dovecot = DovecotSensor(**self._common, verdicts=self.verdicts)
 
     def _policy(self) -> Policy:
         surroundings = tuple(self.surroundings) if self.config.never.own_addresses else ()
@@ -77,29 +100,31 @@ class Service:
 
     # --- what the ledger remembers
 
-    def recall_bans(self) -> None:
+    async def recall_bans(self) -> None:
         """Take over the bans from the ledger, put them in force, and hand the ledger to its writer."""
-        self._take_over(recall.bans(self.ledger_path), ())
-        self.enforcer.start(self.engine.bans.values(), self.engine.policy.mode)
+        mode = self.engine.policy.mode
+        async for bans in recall.bans(self.ledger_path):
+            self.enforcer.start(self._take_over(bans), mode, more=True)
+        self.enforcer.start((), mode, more=False)
         self.writer.start()
         gc.freeze()
 
     async def recall_past(self) -> None:
         """Read back offences, and the strikes that still count, while new ones are counted already."""
-        self.engine.restore(
-            (), await asyncio.to_thread(recall.offences, self.ledger_path, self.config.ban.forget)
-        )
-        await recall.strikes(
-            self.ledger_path, time.time() - self.engine.policy.longest_window_s, self.engine.restore_strikes
-        )
-        self.engine.finish_restoring()
+        async for offences in recall.offences(self.ledger_path, self.config.ban.forget):
+            await self.turns.next()
+            self.engine.restore((), offences)
+        since_s = time.time() - self.engine.policy.longest_window_s
+        async for strikes in recall.strikes(self.ledger_path, since_s):
+            await self.turns.next()
+            self.engine.restore_strikes(strikes)
         self.restoring = False
 
-    def _take_over(self, bans: Iterable[Ban], offences: Iterable[recall.Offence]) -> list[Ban]:
+    def _take_over(self, bans: Iterable[Ban]) -> list[Ban]:
         never = self.engine.policy.never
         known = self.engine.bans
         taken = [ban for ban in bans if ban.client not in known and never.covering(ban.client) is None]
-        self.engine.restore(taken, offences)
+        self.engine.restore(taken, ())
         return taken
 
     def _on_opened(self, ledger: Ledger) -> None:
@@ -108,75 +133,93 @@ class Service:
         self._loop.call_soon_threadsafe(self._join, *memory)
 
     def _join(self, bans: list[Ban], offences: list[recall.Offence]) -> None:
-        decided = list(self.engine.bans.values())
-        self.enforcer.push(self._take_over(bans, offences), committed=True)
-        self.writer.record(decided)
+        self.writer.record(list(self.engine.bans.values()))
+        self._begin(self._take_over_all(bans, offences))
+
+    async def _take_over_all(self, bans: list[Ban], offences: list[recall.Offence]) -> None:
+        async for piece in self.turns.pieces(bans):
+            self.enforcer.push(self._take_over(piece), committed=True)
+        async for past in self.turns.pieces(offences):
+            self.engine.restore((), past)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # --- what the enforcer says, and what time brings
 
-    def heard(self, verb: str, argument: Any) -> None:
+    async def heard(self, verb: str, argument: Any) -> None:
         """Heed a message of the enforcer."""
         match verb:
             case "outcome":
-                self.enforcer.outcome(argument)
+                for what, news in argument.items():
+                    async for piece in self.turns.pieces(news):
+                        self.enforcer.outcome({what: piece})
             case "synced":
                 self.enforcer.synced(argument)
             case "surroundings":
                 self.surroundings = NetworkSet(parse_network(text) for text in argument)
-                self._reconfigure()
+                await self._reconfigure()
             case "stop":
                 self.stopping.set()
             case _:
                 _log.error(fact("unknown-message", verb=verb))
 
-    def expire(self) -> None:
+    async def expire(self) -> None:
         """End the bans whose time is over."""
-        over = self.engine.expire(time.time())
-        if over:
+        over = self.engine.expire(time.time(), PIECE)
+        while over:
             self.enforcer.withdraw([ban.client for ban in over])
-            for ban in over:
-                _log.info(fact("expire", client=key_text(ban.client), reference=ban.reference))
+            _log_bans("expire", over, lambda ban: {"reference": ban.reference})
+            await self.turns.next()
+            over = self.engine.expire(time.time(), PIECE)
 
-    def forget(self) -> None:
+    async def forget(self) -> None:
         """Drop the offences that are older than the memory for them."""
-        self.engine.forget_offences(time.time())
+        async for piece in self.turns.pieces(list(self.engine.offenders)):
+            self.engine.forget_offences(time.time(), piece)
 
-    def _reconfigure(self) -> None:
+    async def _reconfigure(self) -> None:
         policy = self._policy()
-        spared = self.engine.reconfigure(policy)
+        self.engine.reconfigure(policy)
         self.clients.reconfigure(policy)
-        self.ended(spared, "never-list")
+        now_s = time.time()
+        async for piece in self.turns.pieces(list(self.engine.bans.values())):
+            covered = [ban for ban in piece if policy.never.covering(ban.client) is not None]
+            spared = [ban for ban in covered if self.engine.lift(ban.client) is not None]
+            self.ended(spared, "never-list", now_s)
 
     # --- sensors
 
     def new_sensor(self) -> OpensmtpdSensor:
         """Return a sensor for one more smtpd."""
         sensor = OpensmtpdSensor(
-            engine=self.engine,
-            clients=self.clients,
-            verdicts=self.verdicts,
-            users=self.users,
-            secrets=self._secrets,
-            smtps_ports=self.config.opensmtpd.smtps_ports,
-            clock=time.time,
+            **self._common, verdicts=self.verdicts, smtps_ports=self.config.opensmtpd.smtps_ports
         )
-        self._sensors.add(sensor)
+        self._relays.add(sensor)
         return sensor
 
     @property
     def relays(self) -> int:
         """How many relays are connected."""
-        return len(self._sensors)
+        return len(self._relays)
+
+    @property
+    def refused(self) -> int:
+        """How often a client was refused."""
+        return self.verdicts.refused + self.postfix_verdicts.refused
 
     def retire(self, sensor: OpensmtpdSensor) -> None:
         """Keep the counts of a sensor whose smtpd is gone."""
-        self._sensors.discard(sensor)
+        self._relays.discard(sensor)
         self._retired.update(sensor.counts)
 
     @property
     def events(self) -> Counter[str]:
         """What all sensors saw, by kind."""
-        return sum((sensor.counts for sensor in self._sensors), self._retired.copy())
+        sensors: list[Sensor] = [*self._relays, self.postfix, self.dovecot]
+        return sum((sensor.counts for sensor in sensors), self._retired.copy())
 
     # --- consequences
 
@@ -195,33 +238,37 @@ class Service:
             bans, outbox.bans = outbox.bans, []
             self.enforcer.push(bans)
             self.writer.record(bans)
-            for ban in bans:
-                self._log_ban(ban)
+            watching = self.engine.policy.mode is Mode.WATCH
+            _log_bans("would-ban" if watching else "ban", bans, _particulars)
 
-    def _log_ban(self, ban: Ban) -> None:
-        watching = self.engine.policy.mode is Mode.WATCH
-        _log.info(
-            fact(
-                "would-ban" if watching else "ban",
-                client=key_text(ban.client),
-                until=ban.end_s or "lifted",
-                rule=ban.rule,
-                strikes=f"{ban.strikes:g}",
-                offence=ban.offence,
-                reference=ban.reference,
-            )
-        )
-
-    def ended(self, bans: Iterable[Ban], by: str) -> None:
+    def ended(self, bans: list[Ban], by: str, now_s: float) -> None:
         """Hand on that the engine has lifted *bans*."""
-        clients = [ban.client for ban in bans]
-        if not clients:
-            return
-        self.enforcer.withdraw(clients)
-        self.writer.lift(clients, time.time(), by)
-        for client in clients:
-            _log.info(fact("lift", client=key_text(client), by=by))
+        if bans:
+            clients = [ban.client for ban in bans]
+            self.enforcer.withdraw(clients)
+            self.writer.lift(clients, now_s, by)
+            _log_bans("lift", bans, lambda _: {"by": by})
 
     def _on_committed(self, bans: Iterable[Ban]) -> None:
         """Take note of a commit; called in the ledger's thread."""
         self._loop.call_soon_threadsafe(self.enforcer.committed, [ban.client for ban in bans])
+
+
+def _log_bans(event: str, bans: list[Ban], values: Callable[[Ban], dict[str, object]]) -> None:
+    """Log a line with *values* for each ban, or of very many just one."""
+    if len(bans) > LINES_AT_ONCE:
+        first, last = key_text(bans[0].client), key_text(bans[-1].client)
+        _log.info(fact(event, clients=len(bans), first=first, last=last))
+        return
+    for ban in bans:
+        _log.info(fact(event, client=key_text(ban.client), **values(ban)))
+
+
+def _particulars(ban: Ban) -> dict[str, object]:
+    return {
+        "until": ban.end_s or "lifted",
+        "rule": ban.rule,
+        "strikes": f"{ban.strikes:g}",
+        "offence": ban.offence,
+        "reference": ban.reference,
+    }

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterable
 from typing import Any, Final
 
 from filter_ban.channel import MessageReader, encode
@@ -18,22 +19,20 @@ _READ_BYTES: Final = 1 << 18
 class EngineProcess:
     """One run of ``python -m filter_ban.daemon``; its channel never blocks."""
 
-    def __init__(self, listeners: dict[str, socket.socket], user: pwd.struct_passwd | None) -> None:
+    def __init__(self, descriptors: Iterable[int], user: pwd.struct_passwd | None) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            descriptors = {name: listener.fileno() for name, listener in listeners.items()}
             identity: dict[str, Any] = {}
             if user is not None:
                 identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "filter_ban.daemon", str(theirs.fileno())],
-                pass_fds=(theirs.fileno(), *descriptors.values()),
+                pass_fds=(theirs.fileno(), *descriptors),
                 stdin=subprocess.DEVNULL,
                 **identity,
             )
         ours.setblocking(False)
         self.channel = ours
-        self.descriptors = descriptors
         self._reader = MessageReader()
         self._unsent = bytearray()
 

@@ -3,24 +3,42 @@
 
 import contextlib
 import fcntl
+import logging
 import os
 import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import attrs
+
+from filter_ban.config import Config
+from filter_ban.config.values import Endpoint
+from filter_ban.logline import fact
 from filter_ban.places import CONTROL_SOCKET, RELAY_SOCKET
 
-_BACKLOG: Final = 128
-_MODES: Final = {
-    RELAY_SOCKET: 0o666,
-    CONTROL_SOCKET: 0o660,
-}  # who may speak on relay.sock is decided by the peer's uid
+_log = logging.getLogger(__name__)
+POSTFIX: Final = "postfix"
+DOVECOT: Final = "dovecot"
+_BACKLOG: Final = 1024  # what connects while an engine is replaced waits here; the system may allow less
+_FOR_ALL: Final = 0o666  # who may speak on relay.sock is decided by the peer's uid
+_FOR_OWNER: Final = 0o660
 _SYSTEMD_FIRST_FD: Final = 3  # sd_listen_fds(3)
 
 
 class AlreadyRunning(Exception):  # noqa: N818 - a state of affairs, not an error of ours
     """Another daemon holds the lock of this socket folder."""
+
+
+@attrs.frozen
+class Listener:
+    """One place that is listened on for a service, or that could not be opened, and why."""
+
+    service: str
+    endpoint: str
+    sock: socket.socket | None = None
+    problem: str = ""
 
 
 def open_lock(folder: Path) -> int:
@@ -50,20 +68,63 @@ def make_folder(folder: Path, mode: int) -> bool:
     return True
 
 
-def listen(folder: Path, owner: tuple[int, int] | None) -> dict[str, socket.socket]:
+def listen(config: Config, folder: Path, owner: tuple[int, int] | None) -> list[Listener]:
     """
-    Return the listening sockets by name, in place of any that a dead daemon left behind.
+    Return what is listened on, in place of any unix socket that a dead daemon left behind.
+
+    A service that systemd hands over sockets for, by its name, is opened there and nowhere else. Relay and operator
+    must have theirs; an endpoint of another server that cannot be opened is logged and left out: the rest goes on.
 
     Args:
-        folder: Where they stand.
-        owner: uid and gid that control.sock is given to; None leaves it ours.
+        config: Names the endpoints of the other servers.
+        folder: Where relay.sock and control.sock stand.
+        owner: uid and gid that unix sockets are given to; None leaves them ours.
+
+    Raises:
+        OSError: relay.sock or control.sock cannot be opened.
 
     """
-    taken = _from_systemd()
-    return {name: taken.get(name) or _open(folder / name, _MODES[name], owner) for name in _MODES}
+    given = list(_from_systemd())
+    taken = {listener.service for listener in given}
+    listeners = [
+        Listener(name, os.fspath(folder / name), _open_unix(folder / name, mode, owner))
+        for name, mode in ((RELAY_SOCKET, _FOR_ALL), (CONTROL_SOCKET, _FOR_OWNER))
+        if name not in taken
+    ]
+    for service, endpoints in ((POSTFIX, config.postfix.listen), (DOVECOT, config.dovecot.listen)):
+        if service not in taken:
+            listeners += [_open_endpoint(service, endpoint, owner) for endpoint in endpoints]
+    return given + listeners
 
 
-def _open(path: Path, mode: int, owner: tuple[int, int] | None) -> socket.socket:
+def _open_endpoint(service: str, endpoint: Endpoint, owner: tuple[int, int] | None) -> Listener:
+    try:
+        if endpoint.path:
+            opened = _open_unix(Path(endpoint.path), _FOR_ALL, owner)
+        else:
+            opened = _open_tcp(endpoint.host, endpoint.port)
+    except OSError as error:
+        _log.error(fact("cannot-listen", service=service, endpoint=endpoint, why=error))
+        return Listener(service, str(endpoint), problem=str(error))
+    return Listener(service, str(endpoint), opened)
+
+
+def _open_tcp(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if listener.family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _open_unix(path: Path, mode: int, owner: tuple[int, int] | None) -> socket.socket:
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise FileExistsError(f"{path}: exists and is no socket")
@@ -78,14 +139,13 @@ def _open(path: Path, mode: int, owner: tuple[int, int] | None) -> socket.socket
     return listener
 
 
-def _from_systemd() -> dict[str, socket.socket]:
+def _from_systemd() -> Iterator[Listener]:
     if os.environ.pop("LISTEN_PID", "") != str(os.getpid()):
-        return {}
+        return
     names = os.environ.pop("LISTEN_FDNAMES", "").split(":")
     os.environ.pop("LISTEN_FDS", "")
-    found = {}
     for fd, name in enumerate(names, _SYSTEMD_FIRST_FD):
-        if name in _MODES:
-            found[name] = socket.socket(fileno=fd)
-            found[name].setblocking(False)
-    return found
+        if name in (RELAY_SOCKET, CONTROL_SOCKET, POSTFIX, DOVECOT):
+            listener = socket.socket(fileno=fd)
+            listener.setblocking(False)
+            yield Listener(name, "systemd", listener)

@@ -9,12 +9,12 @@ import resource
 import socket
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from filter_ban import logline, places, state
-from filter_ban.config import Config, ConfigError, load_config
+from filter_ban.config import Config, ConfigError, Fault, load_config
 from filter_ban.enforcer.engine_process import EngineProcess, engine_user
-from filter_ban.enforcer.listeners import AlreadyRunning, listen, make_folder, open_lock
+from filter_ban.enforcer.listeners import AlreadyRunning, Listener, listen, make_folder, open_lock
 from filter_ban.enforcer.supervisor import Supervisor
 from filter_ban.enforcer.worker import FirewallWorker
 from filter_ban.firewall import Command, FirewallError, Runner
@@ -26,6 +26,8 @@ EXIT_UNAVAILABLE: Final = 69
 EXIT_CONFIGURATION: Final = 78
 _SOCKET_DIR_MODE: Final = 0o711  # relays of other users must reach their socket
 _LEDGER_DIR_MODE: Final = 0o750
+SECRET_KEY: Final = "dovecot.secret_file"  # noqa: S105 - the key's name
+MAX_SECRET: Final = 200
 
 
 def serve(config_path: Path | None) -> int:
@@ -38,13 +40,11 @@ def serve(config_path: Path | None) -> int:
     logline.set_up()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # credentials pass through
     try:
-        config, file, content = load_config(config_path)
+        return _serve(*load_config(config_path))
     except ConfigError as error:
         for line in str(error).splitlines():
             _log.critical(fact("configuration-wrong", fault=line))
         return EXIT_CONFIGURATION
-    try:
-        return _serve(config, file, content)
     except AlreadyRunning as running:
         _log.info(fact("not-needed", why=running))
         return EXIT_DONE
@@ -62,21 +62,29 @@ def _serve(config: Config, file: str, content: str) -> int:
     _check_private(folder)
     lock = open_lock(folder)
     ledger = state.ledger_path(config.ledger.path, folder)
+    secret = read_secret(config.dovecot.secret_file, file)
     _prepare_ledger(ledger, owner)
-    listeners = listen(folder, owner)
+    listeners = listen(config, folder, owner)
+    sockets = [listener.sock for listener in listeners if listener.sock is not None]
     run = Runner()
     worker = FirewallWorker(config, run, lambda argv: _output(run, argv))
     supervisor = Supervisor(
-        start={"file": file, "config": content, "ledger": os.fspath(ledger)},
-        spawn=lambda: EngineProcess(listeners, user),
+        start={
+            "file": file,
+            "config": content,
+            "ledger": os.fspath(ledger),
+            "listeners": [_description(listener) for listener in listeners],
+            "secret": secret,
+        },
+        spawn=lambda: EngineProcess([sock.fileno() for sock in sockets], user),
         worker=worker,
     )
     _log.info(fact("start", folder=folder, ledger=ledger, configuration=file, python=sys.version.split()[0]))
     worker.start(supervisor.wake)
     _tell_systemd("READY=1")
     supervisor.run()
-    for listener in listeners.values():
-        listener.close()
+    for sock in sockets:
+        sock.close()
     os.close(lock)
     return EXIT_DONE
 
@@ -94,6 +102,35 @@ def _user(name: str) -> pwd.struct_passwd | None:
             )
         )
         return None
+
+
+def _description(listener: Listener) -> dict[str, Any]:
+    return {
+        "service": listener.service,
+        "endpoint": listener.endpoint,
+        "fd": None if listener.sock is None else listener.sock.fileno(),
+        "problem": listener.problem,
+    }
+
+
+def read_secret(file: Path | None, config_file: str) -> str:
+    """
+    Return the secret that Dovecot must send; "" if none is configured.
+
+    Raises:
+        ConfigError: its file cannot be read, or has none.
+
+    """
+    if file is None:
+        return ""
+    try:
+        secret = file.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(config_file, [Fault(SECRET_KEY, str(file), f"cannot be read: {error}")]) from None
+    if not secret.isprintable() or not 1 <= len(secret) <= MAX_SECRET:
+        rule = f"must hold one line of 1 to {MAX_SECRET} printable characters"
+        raise ConfigError(config_file, [Fault(SECRET_KEY, str(file), rule)])
+    return secret
 
 
 def _check_private(folder: Path) -> None:

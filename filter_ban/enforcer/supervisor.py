@@ -34,7 +34,7 @@ class Supervisor:
     Runs until a signal says stop.
 
     Args:
-        start: What each engine is told first (see :mod:`filter_ban.channel`), without the descriptors.
+        start: What each engine is told first (see :mod:`filter_ban.channel`), without the surroundings.
         spawn: Starts an engine.
         worker: Runs the firewall commands, in a thread of its own.
 
@@ -95,7 +95,7 @@ class Supervisor:
         self._heard = False
         engine = self._engine = self._spawn()
         surroundings = [key_text(key) for key in self._worker.surroundings]
-        engine.tell("start", {**self._start, "listeners": engine.descriptors, "surroundings": surroundings})
+        engine.tell("start", {**self._start, "surroundings": surroundings})
         _log.info(fact("engine-started", pid=engine.pid))
 
     def _bury(self, why: str) -> None:

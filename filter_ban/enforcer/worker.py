@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from filter_ban.channel import ENTRIES_A_MESSAGE
 from filter_ban.client import ClientKey, NetworkSet, key_text, parse_network
 from filter_ban.config import Config
 from filter_ban.enforcer.surroundings import find_surroundings
@@ -235,15 +236,14 @@ class FirewallWorker:
             self._tell("surroundings", [key_text(key) for key in self.surroundings])
 
     def _report(self, report: Report) -> None:
-        if report.in_force or report.failed:
-            self._tell(
-                "outcome",
-                {
-                    "in_force": [key_text(key) for key in report.in_force],
-                    "failed": [[key_text(key), why] for key, why in report.failed.items()],
-                    "drifted": [key_text(key) for key in report.drifted if key in report.failed],
-                },
-            )
+        outcomes: dict[str, list[Any]] = {
+            "in_force": [key_text(key) for key in report.in_force],
+            "failed": [[key_text(key), why] for key, why in report.failed.items()],
+            "drifted": [key_text(key) for key in report.drifted if key in report.failed],
+        }
+        for what, news in outcomes.items():
+            for at in range(0, len(news), ENTRIES_A_MESSAGE):
+                self._tell("outcome", {what: news[at : at + ENTRIES_A_MESSAGE]})
         if report.failed or report.problem:
             self._retry_later()
             why = report.problem or next(iter(report.failed.values()))

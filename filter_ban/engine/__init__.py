@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The judgement: a pure fold over signals. No clock, no I/O, no asyncio."""
 
-from filter_ban.engine.engine import Engine, Lifted
+from filter_ban.engine.engine import Engine
 from filter_ban.engine.policy import Policy
 
-__all__ = ["Engine", "Lifted", "Policy"]
+__all__ = ["Engine", "Policy"]

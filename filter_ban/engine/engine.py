@@ -4,16 +4,20 @@ The engine: counts strikes for each client and decides on bans.
 
 A deterministic fold: the same signals give the same bans on any machine. Every time is an argument and is the time of
 the event. What the rest of the daemon must know is collected in ``strikes``, ``forgiven`` and ``bans`` of the outbox.
+
+No call takes longer with the number of clients or bans; whoever means many of them calls for each, in pieces.
 """
 
 import heapq
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
+from zlib import crc32
 
 import attrs
 
-from filter_ban.client import ClientKey, is_host, is_ipv4, prefix_of, widen
+from filter_ban.client import ClientKey, is_ipv4, prefix_of, widen
 from filter_ban.digest import blake2b
 from filter_ban.engine import history as _history
 from filter_ban.engine.history import (
@@ -24,6 +28,7 @@ from filter_ban.engine.history import (
     pack_strike,
 )
 from filter_ban.engine.policy import Policy
+from filter_ban.engine.tables import Table, make_tables
 from filter_ban.model import Ban, Kind, Strike
 
 _REFERENCE_LETTERS: Final = (
@@ -32,12 +37,8 @@ _REFERENCE_LETTERS: Final = (
 _REFERENCE_LENGTH: Final = 8
 
 
-@attrs.define
-class Offences:
-    """How often a client was banned, and when the last ban began."""
-
-    count: int
-    last_s: int
+# how often a client was banned, and when the last ban began; a tuple, which garbage collection leaves alone
+Offences = tuple[int, int]
 
 
 @attrs.define
@@ -54,14 +55,6 @@ class Outbox:
         return bool(self.strikes or self.bans or self.forgiven)
 
 
-@attrs.frozen
-class Lifted:
-    """What a lift did: the bans that ended by it, and an active ban around the client that is still in force."""
-
-    bans: tuple[Ban, ...]
-    covered_by: Ban | None = None
-
-
 def make_reference(client: ClientKey, start_s: int) -> str:
     """Return the short reference that a human can quote for the ban of *client* that began at *start_s*."""
     digest = int.from_bytes(blake2b(client + start_s.to_bytes(8), digest_size=5).digest())
@@ -74,8 +67,7 @@ class Engine:
     def __init__(self, policy: Policy) -> None:
         self.outbox = Outbox()
         self.evicted = 0
-        self._clients: OrderedDict[ClientKey, bytes] = OrderedDict()  # least recently seen first
-        self._restored: OrderedDict[ClientKey, bytes] = OrderedDict()
+        self._tables = make_tables(policy.max_clients)  # of histories, by the hash of the client
         self._offences: dict[ClientKey, Offences] = {}
         self._bans: dict[ClientKey, Ban] = {}
         # how many bans are wider than a counted client, by key length and prefix
@@ -92,12 +84,17 @@ class Engine:
         """The active bans."""
         return self._bans
 
+    @property
+    def offenders(self) -> Collection[ClientKey]:
+        """The clients whose offences are remembered."""
+        return self._offences.keys()
+
     def __len__(self) -> int:
-        return len(self._clients)
+        return sum(map(len, self._tables))
 
     def strikes(self, client: ClientKey, now_s: float) -> float:
         """Return the sum of the strikes of *client* in the longest window."""
-        return _history.total(self._clients.get(client, b""), now_s, self.policy.longest_window_s)
+        return _history.total(self._table(client).get(client, b""), now_s, self.policy.longest_window_s)
 
     @property
     def ban_of(self) -> Callable[[ClientKey], Ban | None]:
@@ -114,6 +111,9 @@ class Engine:
             return ban
         wide = (prefix for length, prefix in self._wide if length == len(client) and prefix <= client[-1])
         return next((ban for prefix in wide if (ban := self._bans.get(widen(client, prefix)))), None)
+
+    def _table(self, client: ClientKey) -> Table:
+        return self._tables[crc32(client) % len(self._tables)]
 
     # --- the fold
 
@@ -146,13 +146,17 @@ class Engine:
         weight, hundredths = self._weights[kind]
         if not weight:
             return
-        clients = self._clients
+        clients = self._tables[crc32(client) % len(self._tables)]
         history = clients.get(client, b"")
         if history:
-            if secret != NO_SECRET and user_tag and self._is_repeat(client, history, user_tag, secret):
+            if (
+                secret != NO_SECRET
+                and user_tag
+                and self._is_repeat(clients, client, history, user_tag, secret)
+            ):
                 return
             clients.move_to_end(client)
-        elif len(clients) >= self.policy.max_clients:
+        elif len(clients) >= self._table_size:
             clients.popitem(last=False)
             self.evicted += 1
         if time_s >= self._latest_s:
@@ -162,22 +166,24 @@ class Engine:
         history = clients[client] = history + pack_strike(time_s, hundredths, user_tag, secret)
         self.outbox.strikes.append(Strike(client, time_s, kind, weight, user, user_tag, service))
         if len(history) >= self._few_bytes:
-            self._judge(client, history)
+            self._judge(clients, client, history)
 
-    def _is_repeat(self, client: ClientKey, history: bytes, user_tag: int, secret: int) -> bool:
+    def _is_repeat(
+        self, clients: Table, client: ClientKey, history: bytes, user_tag: int, secret: int
+    ) -> bool:
         if _history.tried(history, user_tag, secret):
-            self._clients.move_to_end(client)
+            clients.move_to_end(client)
             return True
         learned = _history.learn(history, user_tag, secret) if self._has_forgotten else None
         if learned is None:
             return False
-        self._clients[client] = learned
+        clients[client] = learned
         return True
 
-    def _judge(self, client: ClientKey, history: bytes) -> None:
+    def _judge(self, clients: Table, client: ClientKey, history: bytes) -> None:
         policy = self.policy
         if len(history) > self._enough_bytes:
-            history = self._clients[client] = _history.trim(history, policy.longest_window_s, policy.enough)
+            history = clients[client] = _history.trim(history, policy.longest_window_s, policy.enough)
         reached = _history.reached(history, policy.limits)
         if reached is None:
             return
@@ -191,16 +197,17 @@ class Engine:
 
     def success(self, client: ClientKey, user_tag: int) -> None:
         """Take back the strikes of one user at *client* after a login; those of other users stay."""
-        history = self._clients.get(client)
+        clients = self._table(client)
+        history = clients.get(client)
         if history is None or self.ban_of(client) is not None:
             return
         left = _history.without_user(history, user_tag)
         if len(left) == len(history):
             return
         if left:
-            self._clients[client] = left
+            clients[client] = left
         else:
-            del self._clients[client]
+            del clients[client]
         self.outbox.forgiven.append((client, user_tag))
 
     def ban(
@@ -228,8 +235,8 @@ class Engine:
 
         """
         policy = self.policy
-        past = self._offences.get(client)
-        offence = past.count + 1 if past is not None and now_s - past.last_s < policy.forget_s else 1
+        count, last_s = self._offences.get(client, (0, 0))
+        offence = count + 1 if now_s - last_s < policy.forget_s else 1
         if length_s == -1:
             length_s = policy.length_s(offence)
         end_s = None if length_s is None else now_s + length_s
@@ -247,47 +254,27 @@ class Engine:
             reference=make_reference(client, now_s),
             firewall=firewall,
         )
-        self._offences[client] = Offences(offence, now_s)
+        self._offences[client] = offence, now_s
         self._activate(ban)
         self.outbox.bans.append(ban)
         return ban
 
-    def lift(self, client: ClientKey) -> Lifted:
-        """
-        End the ban of *client* and of everything within it, as if it had never been: strikes and offence are gone too.
+    def lift(self, client: ClientKey) -> Ban | None:
+        """End and return the ban of just *client*, as if it had never been: strikes and offence are gone too."""
+        ban = self._bans.get(client)
+        if ban is not None:
+            self._deactivate(ban)
+            self._table(client).pop(client, None)
+            count, last_s = self._offences.pop(client, (0, 0))
+            if count > 1:
+                self._offences[client] = count - 1, last_s
+        return ban
 
-        Returns: what ended, and where nothing did, the wider ban that still covers *client*.
-
-        """
-        inside = [client] if is_host(client) or client in self._bans else []
-        if not is_host(client):
-            inside += [
-                key
-                for key in self._bans
-                if key != client and len(key) == len(client) and widen(key, client[-1]) == client
-            ]
-        bans = []
-        for key in inside:
-            ban = self._bans.get(key)
-            if ban is not None:
-                self._deactivate(ban)
-                bans.append(ban)
-                self._forget(key)
-        if not bans:
-            return Lifted((), self.ban_of(client))
-        return Lifted(tuple(bans))
-
-    def _forget(self, client: ClientKey) -> None:
-        self._clients.pop(client, None)
-        past = self._offences.pop(client, None)
-        if past is not None and past.count > 1:
-            self._offences[client] = Offences(past.count - 1, past.last_s)
-
-    def expire(self, now_s: float) -> list[Ban]:
-        """End and return the bans whose time is over."""
-        over = []
+    def expire(self, now_s: float, most: float = math.inf) -> list[Ban]:
+        """End and return the bans whose time is over, the earliest first, and no more than *most* at a time."""
+        over: list[Ban] = []
         ends = self._ends
-        while ends and ends[0][0] <= now_s:
+        while ends and ends[0][0] <= now_s and len(over) < most:
             end_s, client = heapq.heappop(ends)
             ban = self._bans.get(client)
             if ban is not None and ban.end_s == end_s:
@@ -295,15 +282,13 @@ class Engine:
                 over.append(ban)
         return over
 
-    def forget_offences(self, now_s: float) -> None:
-        """Drop the offences that are older than the memory for them."""
+    def forget_offences(self, now_s: float, among: Iterable[ClientKey] | None = None) -> None:
+        """Drop those offences, of all offenders or *among* some, that are older than the memory for them."""
         oldest_s = now_s - self.policy.forget_s
-        for client in [
-            client
-            for client, past in self._offences.items()
-            if past.last_s <= oldest_s and client not in self._bans
-        ]:
-            del self._offences[client]
+        for client in list(self._offences) if among is None else among:
+            past = self._offences.get(client)
+            if past is not None and past[1] <= oldest_s and client not in self._bans:
+                del self._offences[client]
 
     # --- restoring and reconfiguring
 
@@ -311,41 +296,34 @@ class Engine:
         """Take over what the ledger remembers: active bans, and offences (client, count, start of the last)."""
         for client, count, last_s in offences:
             known = self._offences.get(client)
-            if known is None or known.last_s < last_s:
-                self._offences[client] = Offences(count, last_s)
+            if known is None or known[1] < last_s:
+                self._offences[client] = count, last_s
         for ban in bans:
             self._activate(ban)
 
     def restore_strikes(self, strikes: Iterable[Strike]) -> None:
-        """Take over strikes from before the start, oldest first; they count after :meth:`finish_restoring`."""
-        restored = self._restored
+        """
+        Take over strikes from before the start, newest first: they come before those that were counted since.
+
+        Where memory is full they stay out: whoever is in has been seen later.
+        """
         for strike in strikes:
-            history = restored.get(strike.client, b"")
-            restored[strike.client] = _history.add(
+            client = strike.client
+            clients = self._table(client)
+            history = clients.get(client, b"")
+            if not history and len(clients) >= self._table_size:
+                continue
+            clients[client] = _history.prepend(
                 history, strike.time_s, strike.weight, strike.user_tag, FORGOTTEN_SECRET
             )
-            if history:
-                restored.move_to_end(strike.client)
+            if not history:
+                clients.move_to_end(client, last=False)
+            self._latest_s = max(self._latest_s, strike.time_s)
+            self._has_forgotten = True
 
-    def finish_restoring(self) -> None:
-        """Put the restored strikes before those that were counted since the start."""
-        restored, self._restored = self._restored, OrderedDict()
-        self._has_forgotten = bool(restored)
-        for client, history in self._clients.items():
-            restored[client] = restored.get(client, b"") + history
-            restored.move_to_end(client)
-        while len(restored) > self.policy.max_clients:
-            restored.popitem(last=False)
-        self._clients = restored
-
-    def reconfigure(self, policy: Policy) -> list[Ban]:
-        """Judge by *policy* from now on; end and return the bans that its never-list covers."""
+    def reconfigure(self, policy: Policy) -> None:
+        """Judge by *policy* from now on; the bans that its never-list covers are left for the caller to lift."""
         self._judge_by(policy)
-        spared = [ban for ban in self._bans.values() if policy.never.covering(ban.client) is not None]
-        for ban in spared:
-            self._deactivate(ban)
-            self._forget(ban.client)
-        return spared
 
     def _judge_by(self, policy: Policy) -> None:
         self.policy = policy
@@ -354,6 +332,7 @@ class Engine:
         }
         self._few_bytes = policy.few * RECORD_BYTES
         self._enough_bytes = int(policy.enough) * RECORD_BYTES
+        self._table_size = max(1, policy.max_clients // len(self._tables))
 
     def _activate(self, ban: Ban) -> None:
         replaced = self._bans.get(ban.client)

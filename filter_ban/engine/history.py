@@ -27,11 +27,11 @@ _pack_tags = _TAGS.pack
 _unpack_time = _TIME.unpack_from
 
 
-def add(history: bytes, time_s: float, weight: float, user: int, secret: int) -> bytes:
-    """Return *history* with one more strike at its end."""
-    if history and time_s < newest_s(history):
-        time_s = newest_s(history)
-    return history + pack_strike(time_s, round(weight * HUNDREDTHS), user, secret)
+def prepend(history: bytes, time_s: float, weight: float, user: int, secret: int) -> bytes:
+    """Return *history* with one more strike at its beginning."""
+    if history:
+        time_s = min(time_s, _unpack_time(history)[0])
+    return pack_strike(time_s, round(weight * HUNDREDTHS), user, secret) + history
 
 
 def newest_s(history: bytes) -> float:

@@ -38,7 +38,7 @@ BUSY_TIMEOUT_S: Final = 1.0
 _ACTIVE_BANS: Final = select(
     BAN_COLUMNS, "ban", "WHERE lifted_s IS NULL AND (end_s IS NULL OR end_s > ?) ORDER BY id"
 )
-_STRIKES_SINCE: Final = select(STRIKE_COLUMNS, "strike", "WHERE time_s > ? ORDER BY time_s")
+_STRIKES_SINCE: Final = select(STRIKE_COLUMNS, "strike", "WHERE time_s > ? ORDER BY time_s DESC, id DESC")
 _STRIKES_OF: Final = select(
     STRIKE_COLUMNS, "strike", "NOT INDEXED WHERE client = ? ORDER BY time_s DESC, id DESC LIMIT ?"
 )
@@ -111,7 +111,7 @@ class LedgerReader:
         return self._checked((parse_network(client), count, last_s) for client, count, last_s in rows)
 
     def strikes_since(self, since_s: float) -> Iterator[Strike]:
-        """Yield the strikes after *since_s*, oldest first."""
+        """Yield the strikes after *since_s*, newest first."""
         return self._checked(read_strikes(self._rows(_STRIKES_SINCE, since_s)))
 
     def strikes_of(self, client: ClientKey, limit: int) -> list[Strike]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from filter_ban.client import ClientKey, make_key
 from filter_ban.clients import Clients
 from filter_ban.config import parse_config
+from filter_ban.daemon import garbage
 from filter_ban.engine import Engine, Policy
 from filter_ban.model import Kind
 from filter_ban.sensors.opensmtpd import OpensmtpdSensor
@@ -223,7 +224,7 @@ def show_memory() -> None:
 
 def main() -> None:
     """Measure."""
-    gc.set_threshold(50_000, 20, 100)  # as the daemon does
+    garbage.keep_short()
     show_memory()
     gc.collect()
     show_rate("decode_count_answer", mail_server(1))

@@ -16,10 +16,12 @@ WEIGHTS = st.sampled_from([0.2, 1.0, 2.0])
 
 def packed(strikes: list[tuple[float, float]]) -> bytes:
     """Return the history of strikes given as time and weight."""
-    result = b""
-    for time_s, weight in strikes:
-        result = history.add(result, time_s, weight, 0, 0)
-    return result
+    return b"".join(one(time_s, weight) for time_s, weight in strikes)
+
+
+def one(time_s: float, weight: float = 1.0, user: int = 0, secret: int = 0) -> bytes:
+    """Return the history of one strike."""
+    return history.pack_strike(time_s, round(weight * history.HUNDREDTHS), user, secret)
 
 
 @given(st.lists(st.tuples(st.floats(0, 2_000_000), WEIGHTS), min_size=1, max_size=60))
@@ -45,8 +47,8 @@ def test_trimming_changes_no_decision(strikes: list[tuple[float, float]]) -> Non
     strikes.sort(key=lambda strike: strike[0])
     whole = trimmed = b""
     for time_s, weight in strikes:
-        whole = history.add(whole, time_s, weight, 0, 0)
-        trimmed = history.trim(history.add(trimmed, time_s, weight, 0, 0), 604_800, 20.0)
+        whole += one(time_s, weight)
+        trimmed = history.trim(trimmed + one(time_s, weight), 604_800, 20.0)
 
         before, after = history.reached(whole, LIMITS), history.reached(trimmed, LIMITS)
         assert (before and before[0]) == (after and after[0])
@@ -63,10 +65,9 @@ def test_the_edges_of_a_window() -> None:
 
 
 def test_time_does_not_run_backwards() -> None:
-    """A strike reported late counts as simultaneous with the newest one."""
-    late = history.add(packed([(1000.0, 1.0)]), 10.0, 1.0, 0, 0)
-
-    assert history.newest_s(late) == 1000.0
+    """A strike from before that is later than the oldest one counts as simultaneous with it."""
+    assert history.prepend(one(1000.0), 2000.0, 1.0, 0, 0) == one(1000.0) * 2
+    assert history.prepend(one(1000.0), 10.0, 1.0, 0, 0) == one(10.0) + one(1000.0)
 
 
 def test_fifths_sum_up_exactly() -> None:
@@ -77,7 +78,7 @@ def test_fifths_sum_up_exactly() -> None:
 
 def test_tried_needs_the_same_user_and_the_same_secret() -> None:
     """Only the pair of user and secret is a repeat."""
-    past = history.add(b"", 1.0, 1.0, 7, 1234)
+    past = one(1.0, user=7, secret=1234)
 
     assert history.tried(past, 7, 1234)
     assert not history.tried(past, 7, 1235)
@@ -86,7 +87,7 @@ def test_tried_needs_the_same_user_and_the_same_secret() -> None:
 
 def test_a_forgotten_secret_is_learned_once() -> None:
     """After a restart the first try for a user is taken for the one remembered, the second is not."""
-    restored = history.add(b"", 1.0, 1.0, 7, history.FORGOTTEN_SECRET)
+    restored = history.prepend(b"", 1.0, 1.0, 7, history.FORGOTTEN_SECRET)
 
     learned = history.learn(restored, 7, 1234)
 
@@ -97,11 +98,9 @@ def test_a_forgotten_secret_is_learned_once() -> None:
 
 def test_strikes_of_one_user_can_be_taken_back() -> None:
     """Those of other users stay, in their order."""
-    mixed = b"".join(
-        history.add(b"", time_s, 1.0, user, 0) for time_s, user in ((1.0, 7), (2.0, 8), (3.0, 7))
-    )
+    mixed = b"".join(one(time_s, user=user) for time_s, user in ((1.0, 7), (2.0, 8), (3.0, 7)))
 
-    assert history.without_user(mixed, 7) == history.add(b"", 2.0, 1.0, 8, 0)
+    assert history.without_user(mixed, 7) == one(2.0, user=8)
 
 
 @pytest.mark.parametrize(

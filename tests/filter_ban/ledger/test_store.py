@@ -67,12 +67,12 @@ def test_bans_round_trip(tmp_path_factory: pytest.TempPathFactory, bans: list[Ba
 @settings(max_examples=50, deadline=None)
 @given(strikes=st.lists(strikes, max_size=40))
 def test_strikes_round_trip(tmp_path_factory: pytest.TempPathFactory, strikes: list[Strike]) -> None:
-    """Strikes are read back equal and in the order of their times; only the user's name is masked."""
+    """Strikes are read back equal and the newest first; only the user's name is masked."""
     with Ledger.open(tmp_path_factory.mktemp("ledger") / "ledger.sqlite3", NOW_S) as ledger:
         ledger.record_strikes(strikes)
         found = list(ledger.strikes_since(float("-inf")))
 
-    expected = sorted(strikes, key=lambda strike: strike.time_s)
+    expected = sorted(strikes, key=lambda strike: strike.time_s)[::-1]
     assert [
         (one.client, one.time_s, one.kind, one.weight, one.user_tag, one.service) for one in expected
     ] == [(one.client, one.time_s, one.kind, one.weight, one.user_tag, one.service) for one in found]
@@ -168,7 +168,7 @@ def test_forgive(ledger: Ledger, make_strike: MakeStrike) -> None:
     ledger.record_strikes([make_strike(user_tag=5), *stay])
     ledger.forgive([(CLIENT, 5), (parse_network("2001:db8::/64"), 6)])
 
-    assert stay == list(ledger.strikes_since(0))
+    assert stay[::-1] == list(ledger.strikes_since(0))
 
 
 def test_offences_are_forgotten(ledger: Ledger, make_ban: MakeBan) -> None:

@@ -39,7 +39,7 @@ def stored(path: Path) -> list[ClientKey]:
 def strikes_in(path: Path) -> list[Strike]:
     """Return all strikes, as another process reads them."""
     with open_reader(path) as reader:
-        return list(reader.strikes_since(0))
+        return list(reader.strikes_since(0))[::-1]
 
 
 def test_locked(
