@@ -8,7 +8,6 @@ Sessions may be used from many threads at once, each session from one.
 import base64
 import enum
 import socket
-import ssl
 import time
 from collections.abc import Iterable
 from types import TracebackType
@@ -16,8 +15,9 @@ from typing import BinaryIO, Final, Self
 
 import attrs
 
-from tests.real.network import ClientNetwork
-from tests.real.smtpd import SMTPS, SUBMISSION
+from tests.real.imap import ImapSession
+from tests.real.network import IMAPS, SMTPS, SUBMISSION, ClientNetwork
+from tests.real.tls import start_tls
 
 TIMEOUT_S: Final = 15.0
 NAME: Final = "client.example.net"
@@ -53,7 +53,7 @@ class Session:
         started_s = time.monotonic()
         try:
             if tls_first:
-                self._start_tls()
+                self._connection = start_tls(connection)
             self._lines = self._connection.makefile("rb")
         except OSError as error:  # ssl.SSLError is one
             self.greeting = Reply(0, repr(error), time.monotonic() - started_s)
@@ -74,7 +74,7 @@ class Session:
         if reply.code != 220:
             return reply
         try:
-            self._start_tls()
+            self._connection = start_tls(self._connection)
         except OSError as error:
             return Reply(0, repr(error), reply.elapsed_s)
         self._lines = self._connection.makefile("rb")
@@ -134,12 +134,6 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def _start_tls(self) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        self._connection = context.wrap_socket(self._connection)
 
     def _send(self, data: bytes) -> Reply:
         started_s = time.monotonic()
@@ -206,6 +200,14 @@ class Clients:
             reply = session.login(user, password, mechanism)
             session.command("QUIT")
         return reply
+
+    def open_imap(self, source: str, port: int = IMAPS) -> ImapSession:
+        """Open an IMAP session from *source* and bring it where LOGIN is possible: greeting and TLS; both must succeed."""
+        session = ImapSession(self.network.connect(source, port, TIMEOUT_S), tls_first=port == IMAPS)
+        if port != IMAPS and (reply := session.starttls()).status != "OK":
+            session.close()
+            raise ConnectionError(f"{source} port {port}: {session.greeting}, {reply}")
+        return session
 
 
 def _base64(text: str) -> str:

@@ -1,68 +1,38 @@
 # SPDX-License-Identifier: ISC
 """Fixtures of the tests on real servers; where such tests cannot run they are skipped, with the reason."""
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
 from tests.real.client import Clients
-from tests.real.installation import install
+from tests.real.debian_root import OPENSMTPD, DebianRoot
+from tests.real.dovecot import RealDovecot
+from tests.real.filterban import FilterBan
 from tests.real.machine import Machine
 from tests.real.network import ClientNetwork
-from tests.real.opensmtpd_root import RootUnavailableError, prepare_root
+from tests.real.postfix import RealPostfix
 from tests.real.smtpd import RealSmtpd
-
-PROGRAMS = {"unshare": "util-linux", "ip": "iproute2", "openssl": "openssl"}
-
-
-def _obstacle() -> str:
-    """Return why no real server can be started here, or nothing."""
-    if not sys.platform.startswith("linux"):
-        return "real servers run in Linux namespaces"
-    if os.geteuid() != 0:
-        return "namespaces need root"
-    for program, package in PROGRAMS.items():
-        if shutil.which(program) is None:
-            return f"the Debian package {package} is missing: apt-get install {package}"
-    probe = subprocess.run(
-        ["unshare", "--net", "--mount", "--uts", "--pid", "--fork", "true"],
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-    return f"this system allows no namespaces: {probe.stderr.strip()}" if probe.returncode else ""
+from tests.real.systems import Systems
 
 
 @pytest.fixture(scope="session")
-def debian_root() -> Path:
-    """Return the root folder with OpenSMTPD 7.6."""
-    if obstacle := _obstacle():
-        pytest.skip(obstacle)
-    try:
-        return prepare_root()
-    except RootUnavailableError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="session")
-def checkout(debian_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder with this checkout installed for the root folder's Python."""
-    folder = tmp_path_factory.mktemp("installed")
-    install(debian_root, folder)
-    return folder
+def systems(tmp_path_factory: pytest.TempPathFactory) -> Systems:
+    """Return what machines can be made of."""
+    return Systems(tmp_path_factory.mktemp("installed"))
 
 
 @pytest.fixture
-def machine(debian_root: Path, checkout: Path) -> Iterator[Machine]:
+def debian() -> DebianRoot:
+    """Return what the machine is made of; tests of other servers have a parameter of this name."""
+    return OPENSMTPD
+
+
+@pytest.fixture
+def machine(systems: Systems, debian: DebianRoot) -> Iterator[Machine]:
     """Provide a fresh mail server's machine; nothing runs on it."""
-    with Machine(debian_root, checkout) as machine:
+    with Machine(*systems.folders(debian)) as machine:
         yield machine
 
 
@@ -78,3 +48,24 @@ def start_smtpd(machine: Machine, clients: Clients) -> Iterator[Callable[[str], 
     """Provide a function that starts smtpd with a filter command (none if empty); each is stopped after the test."""
     with ExitStack() as stack:
         yield lambda command: stack.enter_context(RealSmtpd(machine, command)).start()
+
+
+@pytest.fixture
+def start_dovecot(machine: Machine, clients: Clients) -> Iterator[Callable[..., RealDovecot]]:
+    """Provide a function that starts Dovecot; it takes what RealDovecot takes. Each is ended after the test."""
+    with ExitStack() as stack:
+        yield lambda *arguments: stack.enter_context(RealDovecot(machine, *arguments)).start()
+
+
+@pytest.fixture
+def start_postfix(machine: Machine, clients: Clients) -> Iterator[Callable[..., RealPostfix]]:
+    """Provide a function that starts Postfix; it takes what RealPostfix takes. Each is ended after the test."""
+    with ExitStack() as stack:
+        yield lambda *arguments: stack.enter_context(RealPostfix(machine, *arguments)).start()
+
+
+@pytest.fixture
+def start_filterban(machine: Machine) -> Iterator[Callable[[str], FilterBan]]:
+    """Provide a function that starts the daemon with a configuration; it is ended after the test."""
+    with ExitStack() as stack:
+        yield lambda configuration: stack.enter_context(FilterBan(machine, configuration)).start()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: ISC
 """
-The checkout installed for Debian 13's own Python: a folder to lay over the root folder.
+The checkout installed for the Python of a root folder: a folder to lay over it.
 
 The packages and what they need come from the checkout and from the Python that runs the tests, so nothing is fetched.
-All of them are pure Python.
+All of them are pure Python; of the extras there is what Debian packages in the root folder.
 """
 
 import importlib.metadata
@@ -16,12 +16,9 @@ from typing import Final
 
 from packaging.requirements import Requirement
 
-from tests.real.opensmtpd_root import CHECKOUT
+from tests.real.debian_root import CHECKOUT
 
 PACKAGES: Final = ("filter_ban", "opensmtpd", "postfix_policy")
-LIBRARY: Final = (
-    "usr/local/lib/python3.13/dist-packages"  # where Debian's python3 looks for what the admin installs
-)
 COMMAND: Final = "/usr/local/bin/filter-ban"
 COMMAND_TEXT: Final = """#!/usr/bin/python3
 import sys
@@ -38,7 +35,7 @@ exec chroot "$1" python3 -m compileall -q "/$2"
 
 def install(root: Path, added: Path) -> None:
     """Install the checkout into the folder *added*, compiled by the Python of *root*."""
-    library = added / LIBRARY
+    library = added / _library(root)
     for name in PACKAGES:
         shutil.copytree(CHECKOUT / name, library / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in sorted(_needed_distributions()):
@@ -59,9 +56,15 @@ def install(root: Path, added: Path) -> None:
         _COMPILE,
         "sh",
         str(root),
-        LIBRARY,
+        _library(root),
     ]
     subprocess.run([*argv, str(library)], check=True, timeout=120)
+
+
+def _library(root: Path) -> str:
+    """Return where Debian's python3 looks for what the admin installs."""
+    version = (root / "usr/bin/python3").readlink().name  # python3.13
+    return f"usr/local/lib/{version}/dist-packages"
 
 
 def _needed_distributions() -> set[str]:

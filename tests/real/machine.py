@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: ISC
 """
-A mail server's machine: Debian 13 with this checkout installed, and nothing else running.
+A mail server's machine: Debian with this checkout installed, and nothing else running.
 
 It is the cached root folder below a layer in memory: it starts fresh in a tenth of a second, and what is written to it
 is gone with it.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+from tests.real.debian_root import cache_folder
 from tests.real.namespaces import HOLD, SystemNamespace
-from tests.real.opensmtpd_root import cache_folder
 
 HOST_NAME: Final = "mail.example.org"
 
@@ -31,12 +32,15 @@ for device in null zero full random urandom tty; do
     mount --bind /dev/$device root/dev/$device
 done
 ln -s /proc/self/fd root/dev/fd
+ln -s /proc/self/fd/1 root/dev/stdout
+ln -s /proc/self/fd/2 root/dev/stderr
 hostname "$4"
 exec chroot root sh -c "{HOLD}"
 """
 
-# Look-ups fail at once: with name servers that do not answer, smtpd greets a client only after 75 s.
-_RESOLV_CONF: Final = "nameserver 127.0.0.1\n"
+# Look-ups fail at once: with name servers that do not answer, servers greet a client only after 10 or 75 s.
+RESOLV_CONF: Final = "nameserver 127.0.0.1\n"
+_LISTENING: Final = "0A"  # proc_net(5): the kernel's TCP_LISTEN
 _HOSTS: Final = f"127.0.0.1 localhost\n127.0.1.1 {HOST_NAME} mail\n::1 localhost\n"
 
 
@@ -48,7 +52,7 @@ class Machine(SystemNamespace):
         mount_point = cache_folder() / "mount"  # stays empty for all but the machine itself
         mount_point.mkdir(parents=True, exist_ok=True)
         super().__init__(_FURNISH, str(mount_point), str(root), str(added), HOST_NAME)
-        self.write("/etc/resolv.conf", _RESOLV_CONF)
+        self.write("/etc/resolv.conf", RESOLV_CONF)
         self.write("/etc/hosts", _HOSTS)
         self.write("/etc/mailname", f"{HOST_NAME}\n")
 
@@ -58,3 +62,12 @@ class Machine(SystemNamespace):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         path.chmod(mode)
+
+    def listens(self, ports: Collection[int]) -> bool:
+        """Return whether all these TCP ports are open in both families; a look disturbs no server, a connection would."""
+        return all(set(ports) <= self._open_ports(table) for table in ("tcp", "tcp6"))
+
+    def _open_ports(self, table: str) -> set[int]:
+        lines = Path(f"/proc/{self.pid}/net/{table}").read_text().splitlines()[1:]
+        rows = [line.split() for line in lines]
+        return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == _LISTENING}

@@ -21,6 +21,12 @@ CLIENTS_IPV4: Final = "10.99.0.0/16"
 CLIENTS_IPV6: Final = "fd00:99::/32"
 MX_INTERFACE: Final = "mx0"
 
+SMTP: Final = 25
+SMTPS: Final = 465
+SUBMISSION: Final = 587
+IMAP: Final = 143
+IMAPS: Final = 993
+
 _MX_MAC: Final = "02:00:00:00:00:01"
 _CLIENTS_MAC: Final = "02:00:00:00:00:02"
 _IPV6_FREEBIND: Final = 78  # linux/in6.h: bind to an address that only the route names

@@ -8,17 +8,19 @@ import re
 import signal
 import socket
 import threading
-import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tests.real.client import Clients, Mechanism, Reply
+from tests.real.accounts import USERS
+from tests.real.client import Clients, Mechanism
 from tests.real.filterban import LEDGER, RELAY_COMMAND, FilterBan
+from tests.real.load import HonestLoad
 from tests.real.machine import Machine
+from tests.real.network import SMTP, SMTPS, SUBMISSION
 from tests.real.polling import wait_until
-from tests.real.smtpd import SMTP, SMTPS, SUBMISSION, USERS, RealSmtpd
+from tests.real.smtpd import RealSmtpd
 
 pytestmark = pytest.mark.real
 StartSmtpd = Callable[[str], RealSmtpd]
@@ -29,20 +31,6 @@ HONEST = "10.99.0.10"
 PHONE = "10.99.0.20"
 IN_BAND = ""
 NFTABLES = '[firewall]\nbackend = "nftables"\n'
-
-
-@pytest.fixture
-def start_filterban(machine: Machine) -> Iterator[StartFilterBan]:
-    """Provide a function that starts the daemon with a configuration; it is ended after the test."""
-    started: list[FilterBan] = []
-
-    def start(configuration: str) -> FilterBan:
-        started.append(FilterBan(machine, configuration))
-        return started[-1].start()
-
-    yield start
-    for filterban in started:
-        filterban.close()
 
 
 def guess(clients: Clients, source: str, times: int = 5, port: int = SUBMISSION) -> list[int]:
@@ -206,40 +194,6 @@ def test_a_flushed_ruleset_is_restored(machine: Machine, start_filterban: StartF
     assert (firewall["ok"], firewall["missing"], firewall["drifted"]) == (True, 2, 2)
 
 
-class HonestLoad(threading.Thread):
-    """Honest users who log in all the time; remembers every reply that was not as it should be."""
-
-    def __init__(self, clients: Clients, source: str) -> None:
-        super().__init__(daemon=True)
-        self.served = 0
-        self.longest_s = 0.0
-        self.failures: list[Reply] = []
-        self._clients = clients
-        self._source = source
-        self._enough = threading.Event()
-
-    def run(self) -> None:
-        """Log in until told to stop."""
-        while not self._enough.is_set():
-            begun_s = time.monotonic()
-            try:
-                reply = self._clients.login(self._source, "alice", USERS["alice"])
-            except OSError as error:
-                reply = Reply(0, repr(error), 0.0)
-            self.longest_s = max(self.longest_s, time.monotonic() - begun_s)
-            self.served += 1
-            if reply.code != 235:
-                self.failures.append(reply)
-
-    def stop(self) -> None:
-        """Stop and check that all went well."""
-        self._enough.set()
-        self.join(30)
-        assert self.failures == []
-        assert self.served
-        print(f"longest login of {self._source}: {self.longest_s:.2f} s of {self.served}")
-
-
 def test_fifty_kills_under_load(
     start_filterban: StartFilterBan, start_smtpd: StartSmtpd, clients: Clients
 ) -> None:
@@ -297,7 +251,7 @@ def test_a_stopped_daemon_holds_up_nobody(
     load.start()
     wait_until(lambda: load.served >= 5, "some logins went through", 20)
     load.stop()
-    for pid in stopped:
+    for pid in reversed(stopped):  # the engine first: its parent would end it
         os.kill(pid, signal.SIGCONT)
     wait_until(lambda: is_refused(clients, BOT), "the bot is refused again", 20)
 

@@ -5,10 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.real.accounts import USERS
 from tests.real.client import Clients, Mechanism
 from tests.real.machine import Machine
+from tests.real.network import SMTPS
 from tests.real.polling import wait_until
-from tests.real.smtpd import SMTPS, USERS, RealSmtpd
+from tests.real.smtpd import RealSmtpd
 from tests.real.standin import write_standin
 
 pytestmark = pytest.mark.real

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.real.accounts import USERS, messages
 from tests.real.client import Clients
 from tests.real.filterban import RELAY_COMMAND, FilterBan
 from tests.real.installation import COMMAND
 from tests.real.machine import Machine
+from tests.real.network import SMTPS, SUBMISSION
 from tests.real.polling import wait_until
-from tests.real.smtpd import SMTPS, SUBMISSION, USERS, RealSmtpd
+from tests.real.smtpd import RealSmtpd
 
 pytestmark = pytest.mark.real
 StartSmtpd = Callable[[str], RealSmtpd]
@@ -31,13 +33,15 @@ def smtpd(machine: Machine, start_smtpd: StartSmtpd) -> RealSmtpd:
 
 @pytest.mark.parametrize("source", ["10.99.0.10", "fd00:99::10"])
 @pytest.mark.parametrize("port", [SUBMISSION, SMTPS])
-def test_mail_goes_on_without_a_daemon(smtpd: RealSmtpd, clients: Clients, port: int, source: str) -> None:
+def test_mail_goes_on_without_a_daemon(
+    machine: Machine, smtpd: RealSmtpd, clients: Clients, port: int, source: str
+) -> None:
     """With no daemon wrong passwords fail, right ones pass, and messages are delivered."""
     with clients.open(source, port) as session:
         assert session.login("alice", "wrong").code == 535
         assert session.login("alice", USERS["alice"]).code == 235
         assert session.submit("alice@example.org", ["bob@example.org"], "Subject: hello\n\nBob\n").code == 250
-    wait_until(smtpd.messages, "the message is in the maildir")
+    wait_until(lambda: messages(machine), "the message is in the maildir")
     assert smtpd.running()
 
 

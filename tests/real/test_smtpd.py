@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.real.accounts import USERS, messages
 from tests.real.client import Clients, Mechanism
 from tests.real.machine import Machine
+from tests.real.network import SMTP, SMTPS, SUBMISSION
 from tests.real.polling import wait_until
-from tests.real.smtpd import SMTP, SMTPS, SUBMISSION, USERS, RealSmtpd
+from tests.real.smtpd import RealSmtpd
 from tests.real.standin import write_standin
 
 pytestmark = pytest.mark.real
@@ -33,8 +35,8 @@ def test_an_honest_user_sends_mail(
         assert session.login(*ALICE).code == 235
         assert session.submit("alice@example.org", ["bob@example.org"], MESSAGE).code == 250
         assert session.command("QUIT").code == 221
-    wait_until(smtpd.messages, "the message is in the maildir")
-    (message,) = smtpd.messages()
+    wait_until(lambda: messages(machine), "the message is in the maildir")
+    (message,) = messages(machine)
     assert "Subject: greetings\n" in message
     assert message.endswith("\n\n.dot\n")
     assert smtpd.running()

@@ -76,14 +76,14 @@ def test_dovecot_dialects() -> None:
     """The mechanism is added to what Dovecot sends: in 2.3 the defaults are repeated, 2.4 merges."""
     assert dovecot_lines("2.3", "u", "n")[6:-5] == (
         f"auth_policy_request_attributes = {DEFAULTS_OF_2_3} mech=%{{mech}}",
-        "auth_policy_server_timeout_msecs = 1000",
+        "auth_policy_server_timeout_msecs = 400",
     )
     assert dovecot_lines("2.4", "u", "n")[6:-5] == (
         "auth_policy_request_attributes {",
         "  mech = %{mechanism}",
         "}",
         "auth_policy {",
-        "  http_client_request_absolute_timeout = 1000 ms",
+        "  http_client_request_absolute_timeout = 400 ms",
         "}",
     )
 
