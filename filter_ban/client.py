@@ -103,9 +103,13 @@ def widen(key: ClientKey, prefix: int) -> ClientKey:
 
 def key_text(key: ClientKey) -> str:
     """Return the canonical text of *key*: ``192.0.2.7``, ``192.0.2.0/24``, ``2001:db8::/64``."""
-    family = socket.AF_INET if is_ipv4(key) else socket.AF_INET6
-    address = socket.inet_ntop(family, key[:-1])
+    address = address_text(key)
     return address if is_host(key) else f"{address}/{key[-1]}"
+
+
+def address_text(key: ClientKey) -> str:
+    """Return the first address of *key*, without a prefix length."""
+    return socket.inet_ntop(socket.AF_INET if is_ipv4(key) else socket.AF_INET6, key[:-1])
 
 
 class NetworkSet:

@@ -31,6 +31,8 @@ class Kind(enum.StrEnum):
     NO_AUTH = "no-auth"
     RELAY_ATTEMPT = "relay-attempt"
     BAD_HELO = "bad-helo"
+    FOREIGN_DOMAIN = "foreign-domain"  # a failed login for a domain that is not ours
+    TRAP_USER = "trap-user"  # a failed login for a name that nobody has
     DECOY = "decoy"
     REPORTED = "reported"
 
@@ -85,6 +87,15 @@ class Strike:
     user: str = ""
     user_tag: int = 0
     service: str = ""
+
+
+@record
+class Login:
+    """A login that succeeded; ``user_tag`` is the keyed hash of the name (0: none)."""
+
+    client: ClientKey
+    user_tag: int
+    time_s: float
 
 
 @record(kw_only=True)

@@ -97,6 +97,14 @@ def _build(cls: type[_T], document: dict[str, Any], prefix: str, faults: list[Fa
                 given[name] = _build(field.metadata["table"], value, f"{prefix}{name}.", faults)
             else:
                 faults.append(Fault(prefix + name, value, f"must be a table: [{prefix}{name}]"))
+        elif "tables" in field.metadata:
+            if isinstance(value, list) and all(isinstance(one, dict) for one in value):
+                given[name] = tuple(
+                    _build(field.metadata["tables"], one, f"{prefix}{name}[{place}].", faults)
+                    for place, one in enumerate(value)
+                )
+            else:
+                faults.append(Fault(prefix + name, value, f"must be an array of tables: [[{prefix}{name}]]"))
         else:
             try:
                 given[name] = field.metadata["parse"](value)

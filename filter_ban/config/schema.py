@@ -35,12 +35,17 @@ def table(of: type) -> Any:
     return attrs.field(factory=of, metadata={"table": of})
 
 
+def tables(of: type) -> Any:
+    """Declare an array of tables, ``[[name]]``; empty by default."""
+    return attrs.field(default=(), metadata={"tables": of})
+
+
 @attrs.frozen(kw_only=True)
 class Limits:
     """[limits]: when strikes become a ban."""
 
     windows: tuple[Limit, ...] = key(
-        ["5 in 10m", "10 in 24h", "20 in 7d"],
+        ["5 in 10m", "10 in 24h", "15 in 7d"],
         values.several(values.parse_limit, at_least=1),
         "strikes in a window that cause a ban",
     )
@@ -52,6 +57,9 @@ class Limits:
     )
     max_clients: int = key(
         1_000_000, values.integer(1000, 10_000_000), "clients tracked; least recently seen out first"
+    )
+    relapse: float = key(
+        5, values.number(1, 100), "factor on failed logins of a client that was banned within ban.forget"
     )
 
 
@@ -71,7 +79,92 @@ class Weights:
     relay_attempt: float = key(
         1, values.number(0, 100), "a session on a submission port that tries to send without a login"
     )
-    bad_helo: float = key(2, values.number(0, 100), "a session that gives a name of helo.bad")
+    bad_helo: float = key(
+        2, values.number(0, 100), "a session that gives a name of helo.bad, or our own address"
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Guard:
+    """[guard]: who is spared because somebody has logged in there."""
+
+    remember: int = key("30d", values.parse_duration, "age at which a login is forgotten")
+    familiar: float = key(
+        0.2, values.number(0, 1), "factor on failed logins for a user who logs in from there"
+    )
+    pace: int = key(
+        "1m",
+        values.parse_duration,
+        "a failed login without a visible password, this long after one for the same user, is the same password again",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Siege:
+    """[siege]: one user name that many clients fail to log in as."""
+
+    clients: int = key(20, values.integer(0, 1000), "distinct clients that make a siege; 0: there are none")
+    window: int = key("24h", values.parse_duration, "within which they failed")
+    unresolved: float = key(
+        15, values.number(0, 100), "what a failed login weighs in a siege, if no login of that user follows"
+    )
+    patience: int = key("10m", values.parse_duration, "within which that login must follow")
+
+
+@attrs.frozen(kw_only=True)
+class Widen:
+    """[widen]: networks whose members guess, banned whole in the dialogue."""
+
+    members: int = key(5, values.integer(0, 64), "distinct clients of a /24, /56 or /48; 0: never")
+    strikes: float = key(20, values.number(1, 1000), "what they must have failed together")
+    window: int = key("24h", values.parse_duration, "within which they failed")
+    length: int | None = key("2h", values.parse_length, "length of such a ban")
+
+
+@attrs.frozen(kw_only=True)
+class Users:
+    """[users]: names that nobody has who belongs here."""
+
+    domains: tuple[str, ...] = key(
+        [], values.several(values.text), "our domains: a login for another one bans at once; empty: any"
+    )
+    traps: tuple[str, ...] = key(
+        [], values.several(values.text), "names that nobody has: a login for one bans at once"
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Override:
+    """[[override]]: other rules for some networks or services; the first that fits holds."""
+
+    networks: tuple[ClientKey, ...] = key(
+        [], values.several(values.network), "addresses and prefixes it is for; empty: all"
+    )
+    services: tuple[str, ...] = key(
+        [], values.several(values.text), 'how the name of the service begins ("dovecot imap"); empty: all'
+    )
+    factor: float = key(1, values.number(0, 100), "on every strike")
+    windows: tuple[Limit, ...] = key(
+        [], values.several(values.parse_limit), "in place of limits.windows; empty: those"
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Decoy:
+    """[decoy]: a server where nobody has business."""
+
+    listen: tuple[Endpoint, ...] = key(
+        [],
+        values.several(values.parse_tcp_endpoint),
+        "ADDRESS:PORT of it; a login there bans at once; empty: off",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Record:
+    """[record]: a recording of what was seen, for filter-ban replay."""
+
+    path: Path | None = key("", values.parse_path_or_none, "file; names of users are hashed; empty: off")
 
 
 @attrs.frozen(kw_only=True)
@@ -205,6 +298,11 @@ class Opensmtpd:
     smtps_ports: tuple[int, ...] = key(
         [465], values.several(values.integer(1, 65_535)), "ports that speak TLS from the start"
     )
+    submission_ports: tuple[int, ...] = key(
+        [465, 587],
+        values.several(values.integer(1, 65_535)),
+        "ports where a client must log in before it sends",
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -254,6 +352,11 @@ class Config:
     limits: Limits = table(Limits)
     weights: Weights = table(Weights)
     helo: Helo = table(Helo)
+    users: Users = table(Users)
+    guard: Guard = table(Guard)
+    siege: Siege = table(Siege)
+    widen: Widen = table(Widen)
+    override: tuple[Override, ...] = tables(Override)
     ban: BanLengths = table(BanLengths)
     never: Never = table(Never)
     reply: Reply = table(Reply)
@@ -264,3 +367,5 @@ class Config:
     opensmtpd: Opensmtpd = table(Opensmtpd)
     postfix: Postfix = table(Postfix)
     dovecot: Dovecot = table(Dovecot)
+    decoy: Decoy = table(Decoy)
+    record: Record = table(Record)

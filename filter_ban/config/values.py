@@ -138,6 +138,14 @@ def parse_endpoint(value: object) -> Endpoint:
     raise ValueError('must be "ADDRESS:PORT", "[IPV6]:PORT" or "unix:/PATH"')
 
 
+def parse_tcp_endpoint(value: object) -> Endpoint:
+    """Return where ``192.0.2.1:2525`` or ``[2001:db8::1]:2525`` is."""
+    endpoint = parse_endpoint(value)
+    if endpoint.path:
+        raise ValueError('must be "ADDRESS:PORT" or "[IPV6]:PORT": who comes by a unix socket has no address')
+    return endpoint
+
+
 def parse_policy_reply(value: object) -> ReplyTemplate | None:
     """Return the template of a policy service's reply, which may begin with REJECT; None of the empty string."""
     return None if value == "" else ReplyTemplate.parse(text(value), words=("REJECT",))

@@ -3,91 +3,93 @@
 The engine: counts strikes for each client and decides on bans.
 
 A deterministic fold: the same signals give the same bans on any machine. Every time is an argument and is the time of
-the event. What the rest of the daemon must know is collected in ``strikes``, ``forgiven`` and ``bans`` of the outbox.
-
-No call takes longer with the number of clients or bans; whoever means many of them calls for each, in pieces.
+the event. What the rest of the daemon must know is collected in the outbox. Each rule that needs a memory of its own
+has a module: histories of strikes, logins, sieges, networks.
 """
 
-import heapq
 import math
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 from zlib import crc32
 
-import attrs
-
-from filter_ban.client import ClientKey, is_ipv4, prefix_of, widen
-from filter_ban.digest import blake2b
+from filter_ban.client import ClientKey, is_ipv4
+from filter_ban.config.values import Limit
 from filter_ban.engine import history as _history
+from filter_ban.engine.ban_table import BanTable
 from filter_ban.engine.history import (
     FORGOTTEN_SECRET,
     HUNDREDTHS,
+    MAX_HUNDREDTHS,
     NO_SECRET,
     RECORD_BYTES,
     pack_strike,
 )
-from filter_ban.engine.policy import Policy
+from filter_ban.engine.logins import Logins
+from filter_ban.engine.networks import Networks
+from filter_ban.engine.offences import Offences
+from filter_ban.engine.outbox import Outbox
+from filter_ban.engine.policy import HARD, Policy
+from filter_ban.engine.reference import make_reference
+from filter_ban.engine.sieges import Sieges
 from filter_ban.engine.tables import Table, make_tables
-from filter_ban.model import Ban, Kind, Strike
+from filter_ban.engine.unresolved import Unresolved
+from filter_ban.model import Ban, Kind, Login, Strike
 
-_REFERENCE_LETTERS: Final = (
-    "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: none is mistaken for another
-)
-_REFERENCE_LENGTH: Final = 8
-
-
-# how often a client was banned, and when the last ban began; a tuple, which garbage collection leaves alone
-Offences = tuple[int, int]
-
-
-@attrs.define
-class Outbox:
-    """What the engine decided since the daemon last looked, oldest first."""
-
-    strikes: list[Strike] = attrs.Factory(list)
-    forgiven: list[tuple[ClientKey, int]] = attrs.Factory(
-        list
-    )  # client, tag of the user whose strikes are void
-    bans: list[Ban] = attrs.Factory(list)
-
-    def __bool__(self) -> bool:
-        return bool(self.strikes or self.bans or self.forgiven)
-
-
-def make_reference(client: ClientKey, start_s: int) -> str:
-    """Return the short reference that a human can quote for the ban of *client* that began at *start_s*."""
-    digest = int.from_bytes(blake2b(client + start_s.to_bytes(8), digest_size=5).digest())
-    return "".join(_REFERENCE_LETTERS[digest >> shift & 31] for shift in range(0, 5 * _REFERENCE_LENGTH, 5))
+WIDENED: Final = "widened"
+_SIDE_SHARE: Final = 10  # of so many clients that are tracked, one may have an entry in a memory beside
+_TRIMMED_BYTES: Final = 16 * RECORD_BYTES  # a long history is trimmed whenever it has grown by so much
+_LIGHT: Final = 8  # strikes of a client that reach no limit are remembered to so many times the highest one
+_DAY_S: Final = 86_400
+_FAILURES: Final = (Kind.AUTH_FAIL, Kind.UNKNOWN_USER)
+_HARD_REASONS: Final = {
+    Kind.DECOY: "a login where nobody has business",
+    Kind.FOREIGN_DOMAIN: "a login for a domain that is not ours",
+    Kind.TRAP_USER: "a login for a name that nobody has",
+    Kind.REPORTED: "reported",
+}
 
 
 class Engine:
-    """Strikes, offences and active bans; memory is bounded by ``policy.max_clients``."""
+    """Strikes, logins, offences and active bans; memory is bounded by ``policy.max_clients``."""
 
     def __init__(self, policy: Policy) -> None:
         self.outbox = Outbox()
         self.evicted = 0
+        self.policy = policy
+        beside = max(1, policy.max_clients // _SIDE_SHARE)
         self._tables = make_tables(policy.max_clients)  # of histories, by the hash of the client
-        self._offences: dict[ClientKey, Offences] = {}
-        self._bans: dict[ClientKey, Ban] = {}
-        # how many bans are wider than a counted client, by key length and prefix
-        self._wide: Counter[tuple[int, int]] = Counter()
-        self._ends: list[tuple[int, ClientKey]] = []
-        self._judge_by(policy)
+        self._offences = Offences(policy.forget_s, policy.max_clients)
+        self._active = BanTable(policy.ipv4_prefix, policy.ipv6_prefix)
+        self._logins = Logins(policy.guard.remember, beside)
+        self._sieges = Sieges(policy.siege.clients, policy.siege.window, beside)
+        self._networks = Networks(
+            members=policy.widen.members,
+            hundredths=round(policy.widen.strikes * HUNDREDTHS),
+            window_s=policy.widen.window,
+            widest=policy.widest,
+            max_networks=beside,
+        )
+        self._unresolved = Unresolved(policy.siege.patience)
         self._latest_s = 0.0
         self._has_forgotten = False  # whether some history has FORGOTTEN_SECRET in it
+        self._judge_by(policy)
 
     # --- state, for display and for the front ends
 
     @property
     def bans(self) -> Mapping[ClientKey, Ban]:
         """The active bans."""
-        return self._bans
+        return self._active.bans
 
     @property
     def offenders(self) -> Collection[ClientKey]:
         """The clients whose offences are remembered."""
-        return self._offences.keys()
+        return self._offences.clients
+
+    @property
+    def besieged(self) -> int:
+        """How many user names are under siege."""
+        return len(self._sieges.besieged(self._latest_s))
 
     def __len__(self) -> int:
         return sum(map(len, self._tables))
@@ -96,21 +98,41 @@ class Engine:
         """Return the sum of the strikes of *client* in the longest window."""
         return _history.total(self._table(client).get(client, b""), now_s, self.policy.longest_window_s)
 
+    def is_known(self, client: ClientKey, now_s: float) -> bool:
+        """Return whether somebody has logged in from *client* within the memory for that."""
+        return self._logins.users(client, now_s) > 0
+
     @property
     def ban_of(self) -> Callable[[ClientKey], Ban | None]:
         """
-        The look-up of the active ban that covers a client, or None; the path of every answer.
+        The look-up of the active ban that a client is refused for, or None; the path of every answer.
 
-        Good until the next ban or lift by hand: without wide bans it is the table's own method.
+        Good until the next ban or lift by hand.
         """
-        return self._find_ban if self._wide else self._bans.get
+        return self._find_ban if self._active.has_wide else self._active.bans.get
 
-    def _find_ban(self, client: ClientKey) -> Ban | None:
-        ban = self._bans.get(client)
-        if ban is not None:
-            return ban
-        wide = (prefix for length, prefix in self._wide if length == len(client) and prefix <= client[-1])
-        return next((ban for prefix in wide if (ban := self._bans.get(widen(client, prefix)))), None)
+    def _find_ban(self, client: ClientKey, time_s: float = -math.inf) -> Ban | None:
+        """
+        Return the narrowest ban that covers *client* and is not over at *time_s*.
+
+        One that came of its neighbours' guessing spares a client that is known and has not guessed itself.
+        """
+        for ban in self._active.covering(client):
+            is_over = ban.end_s is not None and ban.end_s <= time_s
+            is_neighbours = ban.rule == WIDENED and ban.client != client
+            if not is_over and not (is_neighbours and self._is_good(client)):
+                return ban
+        return None
+
+    def _is_good(self, client: ClientKey) -> bool:
+        return self.is_known(client, self._latest_s) and self.strikes(client, self._latest_s) < 1
+
+    def is_banned(self, client: ClientKey, time_s: float) -> bool:
+        """Return whether *client* is under a ban at *time_s*, whether or not ended bans have been taken out."""
+        if self._active.has_wide:
+            return self._find_ban(client, time_s) is not None
+        ban = self._active.bans.get(client)
+        return ban is not None and (ban.end_s is None or ban.end_s > time_s)
 
     def _table(self, client: ClientKey) -> Table:
         return self._tables[crc32(client) % len(self._tables)]
@@ -130,43 +152,98 @@ class Engine:
         """
         Count a signal against *client*, and ban it when a limit is reached.
 
-        A user and secret that this client tried before count nothing: a phone with an old password is not guessing.
-        The caller leaves out clients on the never-list.
+        What comes from a client under a ban was past refusing when the ban fell, and counts nothing; a hard strike
+        always does. The caller leaves out clients on the never-list.
 
         Args:
             kind: What was seen.
             client: Counted as one.
             time_s: Time of the event, Unix seconds.
-            user: Name as seen, for the ledger, which masks it.
+            user: Name as seen, for the ledger, which masks it, and for the rules on names.
             user_tag: Keyed hash of the name; 0 without one.
             secret: Keyed hash of the secret tried; NO_SECRET where it is not visible.
-            service: Where, for the ledger.
+            service: Where, for the ledger and for overrides.
 
         """
-        weight, hundredths = self._weights[kind]
-        if not weight:
+        self.resolve(time_s)
+        if self._active.bans and kind not in HARD and self.is_banned(client, time_s):
             return
         clients = self._tables[crc32(client) % len(self._tables)]
         history = clients.get(client, b"")
-        if history:
-            if (
-                secret != NO_SECRET
-                and user_tag
-                and self._is_repeat(clients, client, history, user_tag, secret)
-            ):
-                return
-            clients.move_to_end(client)
-        elif len(clients) >= self._table_size:
-            clients.popitem(last=False)
-            self.evicted += 1
-        if time_s >= self._latest_s:
-            self._latest_s = time_s
-        elif history:
-            time_s = max(time_s, _history.newest_s(history))
-        history = clients[client] = history + pack_strike(time_s, hundredths, user_tag, secret)
+        stranger = False
+        hundredths = self._weights[kind]
+        if kind in _FAILURES:
+            if self._names:
+                kind = self._named(kind, client, user, time_s)
+                hundredths = self._weights[kind]
+            stranger = not self._logins.is_familiar(client, user_tag, time_s)
+            hundredths = self._weigh(clients, client, history, time_s, hundredths, user_tag, secret, stranger)
+        elif hundredths and not self._is_evidence(kind, client, history, time_s):
+            self.outbox.strikes.append(Strike(client, time_s, kind, 0.0, user, user_tag, service))
+            return
+        limits = self.policy.limits
+        if self._exempts:
+            limits, hundredths = self._exempt(client, service, hundredths)
+        if not hundredths:
+            return
+        time_s, history = self._add(clients, client, history, time_s, hundredths, user_tag, secret)
+        weight = hundredths / HUNDREDTHS
         self.outbox.strikes.append(Strike(client, time_s, kind, weight, user, user_tag, service))
-        if len(history) >= self._few_bytes:
-            self._judge(clients, client, history)
+        if kind in HARD:
+            self._ban(client, int(time_s), rule=kind.value, reason=_HARD_REASONS[kind], strikes=weight)
+        elif len(history) > RECORD_BYTES or hundredths >= self._lowest:
+            self._judge(clients, client, history, int(time_s), limits)
+        if stranger and user_tag:
+            self._besiege(kind, client, time_s, user_tag)
+            self._suspect(client, history, time_s, hundredths, user_tag)
+
+    def _named(self, kind: Kind, client: ClientKey, user: str, time_s: float) -> Kind:
+        """Return what a failed login is by its name; who has logged in from there has but mistyped it."""
+        named = self.policy.names.kind_of(user)
+        if named is None:
+            return kind
+        return Kind.UNKNOWN_USER if self.is_known(client, time_s) else named
+
+    def _weigh(  # noqa: PLR0917 - as above
+        self,
+        clients: Table,
+        client: ClientKey,
+        history: bytes,
+        time_s: float,
+        hundredths: int,
+        user_tag: int,
+        secret: int,
+        stranger: bool,
+    ) -> int:
+        """
+        Return what a failed login weighs.
+
+        Nothing, where a user and secret are tried again: a phone with an old password is not guessing. Where the secret
+        is not visible, that can only be supposed, and is if the user, or more than one, has logged in from there.
+        """
+        again = False
+        if history and user_tag:
+            if secret:
+                if self._is_repeat(clients, client, history, user_tag, secret):
+                    return 0
+            else:
+                since_s = time_s - _history.last_try_s(history, user_tag)
+                again = self.policy.guard.pace <= since_s < _DAY_S
+                if again and (not stranger or self._logins.users(client, time_s) > 1):
+                    clients[client] = _history.note_try(history, time_s, user_tag)
+                    clients.move_to_end(client)
+                    return 0
+        if not stranger:
+            return round(hundredths * self.policy.guard.familiar)
+        if not again and self._offences.has(client, time_s):
+            return min(round(hundredths * self.policy.relapse), MAX_HUNDREDTHS)
+        return hundredths
+
+    def _is_evidence(self, kind: Kind, client: ClientKey, history: bytes, time_s: float) -> bool:
+        """Return whether a signal that is no failed login tells of guessing: not a probe's, not of a strange program."""
+        if kind is Kind.NO_TLS:
+            return bool(history)
+        return kind is not Kind.BAD_HELO or not self.is_known(client, time_s)
 
     def _is_repeat(
         self, clients: Table, client: ClientKey, history: bytes, user_tag: int, secret: int
@@ -180,34 +257,114 @@ class Engine:
         clients[client] = learned
         return True
 
-    def _judge(self, clients: Table, client: ClientKey, history: bytes) -> None:
+    def _add(  # noqa: PLR0917 - as above
+        self,
+        clients: Table,
+        client: ClientKey,
+        history: bytes,
+        time_s: float,
+        hundredths: int,
+        user_tag: int,
+        secret: int,
+    ) -> tuple[float, bytes]:
+        """Put a strike at the end of a history; return the time that it has there, and the history."""
+        if history:
+            clients.move_to_end(client)
+        elif len(clients) >= self._table_size:
+            clients.popitem(last=False)
+            self.evicted += 1
+        if time_s >= self._latest_s:
+            self._latest_s = time_s
+        elif history:
+            time_s = max(time_s, _history.newest_s(history))
+        history = clients[client] = history + pack_strike(time_s, hundredths, user_tag, secret)
+        return time_s, history
+
+    def _judge(
+        self, clients: Table, client: ClientKey, history: bytes, now_s: int, limits: tuple[Limit, ...]
+    ) -> None:
         policy = self.policy
-        if len(history) > self._enough_bytes:
-            history = clients[client] = _history.trim(history, policy.longest_window_s, policy.enough)
-        reached = _history.reached(history, policy.limits)
+        if len(history) > self._enough_bytes and not len(history) % _TRIMMED_BYTES:
+            history = _history.trim(history, policy.longest_window_s, policy.enough)[-self._most_bytes :]
+            clients[client] = history
+        reached = _history.reached(history, limits)
         if reached is None:
             return
         limit, strikes = reached
-        now_s = int(_history.newest_s(history))
-        active = self.ban_of(client)
-        if active is not None and (active.end_s is None or active.end_s > now_s):
-            return
         reason = f"{strikes:g} strikes within {limit.text.partition(' in ')[2]}"
-        self.ban(client, now_s, rule=limit.text, reason=reason, strikes=strikes)
+        self._ban(client, now_s, rule=limit.text, reason=reason, strikes=strikes)
 
-    def success(self, client: ClientKey, user_tag: int) -> None:
-        """Take back the strikes of one user at *client* after a login; those of other users stay."""
+    def _ban(self, client: ClientKey, now_s: int, *, rule: str, reason: str, strikes: float) -> None:
+        """Ban a client that is not banned yet; in the dialogue only, where a person may be behind it."""
+        if self.is_banned(client, now_s):
+            return
+        history = self._table(client).get(client, b"")
+        person = not self._offences.has(client, now_s) and self.is_known(client, now_s)
+        program = _history.is_one_program(history, self.policy.guard.pace)
+        self.ban(client, now_s, rule=rule, reason=reason, strikes=strikes, firewall=not (person or program))
+
+    def _besiege(self, kind: Kind, client: ClientKey, time_s: float, user_tag: int) -> None:
+        """Count a stranger among the user's besiegers; during a siege its failure is to be weighed up later."""
+        if kind is Kind.AUTH_FAIL and self._sieges.note(user_tag, client, time_s):
+            self._unresolved.add(client, time_s, user_tag)
+
+    def _suspect(
+        self, client: ClientKey, history: bytes, time_s: float, hundredths: int, user_tag: int
+    ) -> None:
+        """
+        Count a stranger's failure against the networks around it.
+
+        Not an IPv4 address's first one: such addresses cost money, and one failure each is what people do.
+        """
+        if is_ipv4(client) and len(history) == RECORD_BYTES:
+            return
+        network = self._networks.count(client, time_s, hundredths, user_tag)
+        if network is not None:
+            self._widen(network, int(time_s))
+
+    def _widen(self, network: ClientKey, now_s: int) -> None:
+        if not self.is_banned(network, now_s):
+            widen = self.policy.widen
+            reason = f"{widen.strikes:g} strikes of at least {widen.members} clients in it"
+            self.ban(network, now_s, rule=WIDENED, reason=reason, length_s=widen.length, firewall=False)
+
+    def resolve(self, now_s: float) -> None:
+        """Weigh up what strangers failed under siege, as no login of that user came in time."""
+        if not self._unresolved:
+            return
+        for due_s, client, time_s, user_tag in self._unresolved.take(now_s):
+            clients = self._table(client)
+            hundredths = round(self.policy.siege.unresolved * HUNDREDTHS)
+            history = _history.reweigh(clients.get(client, b""), time_s, user_tag, hundredths)
+            if history is not None:
+                clients[client] = history
+                limits, _ = self._exempt(client, "", 0)
+                self._judge(clients, client, history, int(due_s), limits)
+
+    def _exempt(self, client: ClientKey, service: str, hundredths: int) -> tuple[tuple[Limit, ...], int]:
+        """Return the limits that hold for *client* at *service*, and what a strike weighs there."""
+        exemption = self.policy.exemption(client, service)
+        if exemption is None:
+            return self.policy.limits, hundredths
+        return exemption.limits, min(round(hundredths * exemption.factor), MAX_HUNDREDTHS)
+
+    def success(self, client: ClientKey, user_tag: int, time_s: float) -> None:
+        """Credit *client* with a login, and take back the strikes of that user there; those of others stay."""
+        self.resolve(time_s)
+        if self.is_banned(client, time_s):
+            return
+        if user_tag and self._logins.note(client, user_tag, time_s):
+            self.outbox.logins.append(Login(client, user_tag, time_s))
         clients = self._table(client)
         history = clients.get(client)
-        if history is None or self.ban_of(client) is not None:
-            return
-        left = _history.without_user(history, user_tag)
-        if len(left) == len(history):
+        left = history and _history.without_user(history, user_tag)
+        if history is None or left is None or len(left) == len(history):
             return
         if left:
             clients[client] = left
         else:
             del clients[client]
+        self._networks.forgive(client, user_tag)
         self.outbox.forgiven.append((client, user_tag))
 
     def ban(
@@ -235,12 +392,11 @@ class Engine:
 
         """
         policy = self.policy
-        count, last_s = self._offences.get(client, (0, 0))
-        offence = count + 1 if now_s - last_s < policy.forget_s else 1
+        offence = self._offences.next(client, now_s)
         if length_s == -1:
             length_s = policy.length_s(offence)
         end_s = None if length_s is None else now_s + length_s
-        active = self._bans.get(client)
+        active = self._active.bans.get(client)
         if active is not None and (active.end_s is None or (end_s is not None and end_s <= active.end_s)):
             return active
         ban = Ban(
@@ -254,70 +410,65 @@ class Engine:
             reference=make_reference(client, now_s),
             firewall=firewall,
         )
-        self._offences[client] = offence, now_s
-        self._activate(ban)
+        self._offences.note(client, offence, now_s)
+        self._active.add(ban)
         self.outbox.bans.append(ban)
         return ban
 
     def lift(self, client: ClientKey) -> Ban | None:
         """End and return the ban of just *client*, as if it had never been: strikes and offence are gone too."""
-        ban = self._bans.get(client)
+        ban = self._active.bans.get(client)
         if ban is not None:
-            self._deactivate(ban)
+            self._active.remove(ban)
             self._table(client).pop(client, None)
-            count, last_s = self._offences.pop(client, (0, 0))
-            if count > 1:
-                self._offences[client] = count - 1, last_s
+            self._offences.take_back(client)
         return ban
 
     def expire(self, now_s: float, most: float = math.inf) -> list[Ban]:
         """End and return the bans whose time is over, the earliest first, and no more than *most* at a time."""
-        over: list[Ban] = []
-        ends = self._ends
-        while ends and ends[0][0] <= now_s and len(over) < most:
-            end_s, client = heapq.heappop(ends)
-            ban = self._bans.get(client)
-            if ban is not None and ban.end_s == end_s:
-                self._deactivate(ban)
-                over.append(ban)
-        return over
+        return self._active.expire(now_s, most)
 
     def forget_offences(self, now_s: float, among: Iterable[ClientKey] | None = None) -> None:
         """Drop those offences, of all offenders or *among* some, that are older than the memory for them."""
-        oldest_s = now_s - self.policy.forget_s
-        for client in list(self._offences) if among is None else among:
-            past = self._offences.get(client)
-            if past is not None and past[1] <= oldest_s and client not in self._bans:
-                del self._offences[client]
+        clients = list(self._offences.clients) if among is None else among
+        self._offences.forget(now_s, (client for client in clients if client not in self._active.bans))
 
     # --- restoring and reconfiguring
 
     def restore(self, bans: Iterable[Ban], offences: Iterable[tuple[ClientKey, int, int]]) -> None:
         """Take over what the ledger remembers: active bans, and offences (client, count, start of the last)."""
         for client, count, last_s in offences:
-            known = self._offences.get(client)
-            if known is None or known[1] < last_s:
-                self._offences[client] = count, last_s
+            self._offences.note(client, count, last_s)
         for ban in bans:
-            self._activate(ban)
+            self._active.add(ban)
+
+    def restore_logins(self, logins: Iterable[Login]) -> None:
+        """Take over logins from before the start."""
+        for login in logins:
+            self._logins.note(login.client, login.user_tag, login.time_s)
 
     def restore_strikes(self, strikes: Iterable[Strike]) -> None:
         """
         Take over strikes from before the start, newest first: they come before those that were counted since.
 
-        Where memory is full they stay out: whoever is in has been seen later.
+        Where memory is full they stay out: whoever is in has been seen later. So do those that counted nothing.
         """
         for strike in strikes:
+            if not strike.weight:
+                continue
             client = strike.client
             clients = self._table(client)
             history = clients.get(client, b"")
             if not history and len(clients) >= self._table_size:
                 continue
-            clients[client] = _history.prepend(
+            whole = clients[client] = _history.prepend(
                 history, strike.time_s, strike.weight, strike.user_tag, FORGOTTEN_SECRET
             )
             if not history:
                 clients.move_to_end(client, last=False)
+            elif not _history.is_restored(history):
+                limits, _ = self._exempt(client, "", 0)
+                self._judge(clients, client, whole, int(_history.newest_s(whole)), limits)
             self._latest_s = max(self._latest_s, strike.time_s)
             self._has_forgotten = True
 
@@ -327,30 +478,11 @@ class Engine:
 
     def _judge_by(self, policy: Policy) -> None:
         self.policy = policy
-        self._weights = {
-            kind: (weight, round(weight * HUNDREDTHS)) for kind, weight in policy.weights.items()
-        }
-        self._few_bytes = policy.few * RECORD_BYTES
-        self._enough_bytes = int(policy.enough) * RECORD_BYTES
+        self._offences.forget_s = policy.forget_s
+        self._weights = policy.weights
+        self._names = bool(policy.names)
+        self._exempts = bool(policy.exemptions)
+        self._lowest = round(min(limits[0].count for limits in policy.all_limits()) * HUNDREDTHS)
+        self._enough_bytes = max(1, int(policy.enough)) * RECORD_BYTES
+        self._most_bytes = self._enough_bytes * _LIGHT
         self._table_size = max(1, policy.max_clients // len(self._tables))
-
-    def _activate(self, ban: Ban) -> None:
-        replaced = self._bans.get(ban.client)
-        if replaced is not None:
-            self._deactivate(replaced)
-        self._bans[ban.client] = ban
-        if prefix_of(ban.client) != self._counted_prefix(ban.client):
-            self._wide[len(ban.client), ban.client[-1]] += 1
-        if ban.end_s is not None:
-            heapq.heappush(self._ends, (ban.end_s, ban.client))
-
-    def _deactivate(self, ban: Ban) -> None:
-        del self._bans[ban.client]
-        shape = (len(ban.client), ban.client[-1])
-        if shape in self._wide:
-            self._wide[shape] -= 1
-            if not self._wide[shape]:
-                del self._wide[shape]
-
-    def _counted_prefix(self, client: ClientKey) -> int:
-        return self.policy.ipv4_prefix if is_ipv4(client) else self.policy.ipv6_prefix

@@ -7,6 +7,8 @@ secret that was tried (see the constants). Within one client's few strikes 32 bi
 the newest one, so that time never runs backwards within a client.
 """
 
+import itertools
+import math
 import struct
 from collections.abc import Iterable
 from typing import Final
@@ -22,6 +24,7 @@ _TIME_WEIGHT: Final = struct.Struct("<dH8x")
 _TIME: Final = struct.Struct("<d")
 RECORD_BYTES: Final = _RECORD.size
 HUNDREDTHS: Final = 100
+MAX_HUNDREDTHS: Final = 0xFFFF  # of one strike
 pack_strike = _RECORD.pack
 _pack_tags = _TAGS.pack
 _unpack_time = _TIME.unpack_from
@@ -105,6 +108,50 @@ def trim(history: bytes, window_s: float, enough: float) -> bytes:
         hundredths += weight
         at -= RECORD_BYTES
     return history[at:]
+
+
+def is_restored(history: bytes) -> bool:
+    """Return whether the newest strike is from before the start."""
+    return bool(_RECORD.unpack_from(history, len(history) - RECORD_BYTES)[3] == FORGOTTEN_SECRET)
+
+
+def reweigh(history: bytes, time_s: float, user: int, hundredths: int) -> bytes | None:
+    """Return *history* with at least *hundredths* for a user's strike of *time_s*; None if it is not there any more."""
+    for at in range(len(history) - RECORD_BYTES, -1, -RECORD_BYTES):
+        known_s, weight, known_user, secret = _RECORD.unpack_from(history, at)
+        if known_s == time_s and known_user == user:
+            record = pack_strike(time_s, max(weight, hundredths), user, secret)
+            return history[:at] + record + history[at + RECORD_BYTES :]
+    return None
+
+
+def note_try(history: bytes, time_s: float, user: int) -> bytes:
+    """Return *history* with a try of *user* that weighs nothing, in the place of the one noted before."""
+    records = (history[at : at + RECORD_BYTES] for at in range(0, len(history), RECORD_BYTES))
+    kept = [record for record in records if _RECORD.unpack(record)[1:3] != (0, user)]
+    return b"".join(kept) + pack_strike(max(time_s, newest_s(history)), 0, user, NO_SECRET)
+
+
+def last_try_s(history: bytes, user: int) -> float:
+    """Return when *user* was tried last; minus infinity for never."""
+    for at in range(len(history) - RECORD_BYTES, -1, -RECORD_BYTES):
+        time_s, _, known, _ = _RECORD.unpack_from(history, at)
+        if known == user:
+            return float(time_s)
+    return -math.inf
+
+
+def is_one_program(history: bytes, pace_s: float) -> bool:
+    """Return whether it may be one program with an old password: one user, no visible secret, never in haste."""
+    strikes = list(_RECORD.iter_unpack(history))
+    users = {user for _, _, user, _ in strikes}
+    return (
+        len(strikes) > 1
+        and len(users) == 1
+        and 0 not in users
+        and all(secret in (NO_SECRET, FORGOTTEN_SECRET) for _, _, _, secret in strikes)
+        and all(later[0] - earlier[0] >= pace_s for earlier, later in itertools.pairwise(strikes))
+    )
 
 
 def without_user(history: bytes, user: int) -> bytes:

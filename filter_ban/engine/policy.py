@@ -1,14 +1,35 @@
 # SPDX-License-Identifier: ISC
 """What the engine goes by: the configuration compiled into the form that judging needs."""
 
-import math
+from typing import Final
 
 import attrs
 
 from filter_ban.client import ClientKey, NetworkSet
-from filter_ban.config.schema import Config
+from filter_ban.config.schema import Config, Guard, Siege, Widen
 from filter_ban.config.values import Limit
+from filter_ban.engine.history import HUNDREDTHS, MAX_HUNDREDTHS
+from filter_ban.engine.names import Names
 from filter_ban.model import Kind, Mode
+
+HARD: Final = frozenset({Kind.DECOY, Kind.FOREIGN_DOMAIN, Kind.TRAP_USER, Kind.REPORTED})
+"""What bans at once."""
+
+
+@attrs.frozen
+class Exemption:
+    """What holds for some networks and services in place of the rest; see ``[[override]]``."""
+
+    networks: NetworkSet
+    services: tuple[str, ...]
+    factor: float
+    limits: tuple[Limit, ...]
+
+    def fits(self, client: ClientKey, service: str) -> bool:
+        """Return whether it is for *client* at *service*."""
+        return (not self.networks or self.networks.covering(client) is not None) and (
+            not self.services or service.startswith(self.services)
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -17,20 +38,25 @@ class Policy:
     Limits, weights, ladder and exemptions, ready for use.
 
     ``limits`` ascend in window and in count: a limit that a shorter or longer one always reaches first is left out.
-    ``few`` is the number of strikes below which no limit can be reached.
+    Weights are in hundredths of a strike.
     """
 
     mode: Mode
     limits: tuple[Limit, ...]
-    weights: dict[Kind, float]
+    weights: dict[Kind, int]
+    relapse: float
     ladder: tuple[int | None, ...]
     forget_s: int
     ipv4_prefix: int
     ipv6_prefix: int
+    widest: tuple[int, int]
     max_clients: int
     never: NetworkSet
-    few: int
-    enough: float
+    names: Names
+    guard: Guard
+    siege: Siege
+    widen: Widen
+    exemptions: tuple[Exemption, ...]
 
     @classmethod
     def compile(cls, config: Config, surroundings: tuple[ClientKey, ...] = ()) -> "Policy":
@@ -42,6 +68,8 @@ class Policy:
             surroundings: Our own addresses and gateways, never counted and never banned.
 
         """
+        limits = ascending(config.limits.windows)
+        at_once = min(round(limits[0].count * HUNDREDTHS), MAX_HUNDREDTHS)
         weights = {
             Kind.AUTH_FAIL: config.weights.auth_fail,
             Kind.UNKNOWN_USER: config.weights.unknown_user,
@@ -51,26 +79,51 @@ class Policy:
             Kind.RELAY_ATTEMPT: config.weights.relay_attempt,
             Kind.BAD_HELO: config.weights.bad_helo,
         }
-        limits = ascending(config.limits.windows)
-        heaviest = max(weights.values())
         return cls(
             mode=config.mode,
             limits=limits,
-            weights=weights,
+            weights={kind: round(weight * HUNDREDTHS) for kind, weight in weights.items()}
+            | dict.fromkeys(HARD, at_once),
+            relapse=config.limits.relapse,
             ladder=config.ban.ladder,
             forget_s=config.ban.forget,
             ipv4_prefix=config.limits.ipv4_prefix,
             ipv6_prefix=config.limits.ipv6_prefix,
+            widest=(config.never.widest.ipv4, config.never.widest.ipv6),
             max_clients=config.limits.max_clients,
             never=NetworkSet((*config.never.networks, *surroundings)),
-            few=math.ceil(limits[0].count / heaviest) if heaviest else 1,
-            enough=limits[-1].count,
+            names=Names(config.users.domains, config.users.traps),
+            guard=config.guard,
+            siege=config.siege,
+            widen=config.widen,
+            exemptions=tuple(
+                Exemption(
+                    NetworkSet(override.networks),
+                    override.services,
+                    override.factor,
+                    ascending(override.windows) if override.windows else limits,
+                )
+                for override in config.override
+            ),
         )
 
     @property
     def longest_window_s(self) -> int:
         """Age in seconds at which a strike decides nothing any more."""
-        return self.limits[-1].window_s
+        return max(limits[-1].window_s for limits in self.all_limits())
+
+    @property
+    def enough(self) -> float:
+        """The highest limit: strikes behind so many newer ones decide nothing any more."""
+        return max(limits[-1].count for limits in self.all_limits())
+
+    def all_limits(self) -> list[tuple[Limit, ...]]:
+        """Return the limits that hold for anybody."""
+        return [self.limits, *(exemption.limits for exemption in self.exemptions)]
+
+    def exemption(self, client: ClientKey, service: str) -> Exemption | None:
+        """Return the first exemption that *client* has at *service*."""
+        return next((one for one in self.exemptions if one.fits(client, service)), None)
 
     def length_s(self, offence: int) -> int | None:
         """Return the length in seconds of the ban for the *offence*-th time; None is for ever."""

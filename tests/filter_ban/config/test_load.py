@@ -19,6 +19,7 @@ windows = ["3 in 1h30m"]
 ipv4_prefix = 24
 ipv6_prefix = 56
 max_clients = 5000
+relapse = 2
 [weights]
 auth_fail = 2
 auth_abort = 0.5
@@ -53,6 +54,7 @@ on_trouble = "421 4.3.0 try again"
 deadline_ms = 500
 [opensmtpd]
 smtps_ports = [465, 8465]
+submission_ports = [587]
 [postfix]
 listen = ["[::1]:10040", "unix:/run/filter-ban/policy.sock"]
 submission_ports = [587]
@@ -62,6 +64,32 @@ listen = ["127.0.0.1:10041"]
 secret_file = "/etc/filter-ban.secret"
 [helo]
 bad = ["ylmf-pc"]
+[users]
+domains = ["example.org"]
+traps = ["admin"]
+[guard]
+remember = "10d"
+familiar = 0.5
+pace = 30
+[siege]
+clients = 30
+window = "1h"
+unresolved = 5
+patience = "5m"
+[widen]
+members = 10
+strikes = 50
+window = "1h"
+length = "forever"
+[[override]]
+networks = ["198.51.100.0/24"]
+services = ["dovecot imap"]
+factor = 0.5
+windows = ["50 in 1h"]
+[decoy]
+listen = ["192.0.2.1:2525"]
+[record]
+path = "/tmp/signals"
 """
 
 
@@ -70,7 +98,7 @@ def test_an_empty_file_means_the_defaults() -> None:
     config = parse_config("")
 
     assert config == Config()
-    assert [limit.text for limit in config.limits.windows] == ["5 in 10m", "10 in 24h", "20 in 7d"]
+    assert [limit.text for limit in config.limits.windows] == ["5 in 10m", "10 in 24h", "15 in 7d"]
     assert config.ban.ladder == (900, 7200, 86_400, 604_800)
     assert (config.mode, config.firewall.backend) == (Mode.ENFORCE, "none")
     assert (config.relay.deadline_ms, config.relay.on_trouble) == (1000, "proceed")
@@ -130,6 +158,12 @@ def test_every_key_can_be_set() -> None:
         ("[postfix]\nbanned = 'REJECT'", ["a code 4xx or 5xx or REJECT, a blank, a text"]),
         ("[dovecot]\nlisten = ['0.0.0.0:10041']", ["dovecot.listen = '0.0.0.0:10041': must be loopback"]),
         ("[dovecot]\nsecret_file = 'here'", ["dovecot.secret_file = 'here': must be an absolute path"]),
+        ("[override]\nfactor = 2", ["override = {'factor': 2}: must be an array of tables: [[override]]"]),
+        ("[[override]]\nfactor = -1", ["override[0].factor = -1: must be a number from 0 to 100"]),
+        ("[[override]]\nfactr = 1", ["override[0].factr: unknown key; did you mean override[0].factor?"]),
+        ("[guard]\nfamiliar = 2", ["guard.familiar = 2: must be a number from 0 to 1"]),
+        ("[widen]\nmembers = 65", ["widen.members = 65: must be an integer from 0 to 64"]),
+        ("[decoy]\nlisten = ['unix:/tmp/decoy']", ["decoy.listen = ['unix:/tmp/decoy']: must be"]),
         ("[helo]\nbad = 'User'", ["helo.bad = 'User': must be an array"]),
         ("[reply]\nbanned = '250 fine'", ["reply.banned = '250 fine': must be one line of printable ASCII"]),
         ("[firewall]\nports = [0]", ["must be an integer from 1 to 65535"]),

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Packed strikes against a model that is a plain list."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,3 +123,66 @@ def test_limits_that_others_always_reach_first_are_left_out(
     limits = tuple(Limit(float(count), window_s, "") for count, window_s in written)
 
     assert [(limit.count, limit.window_s) for limit in ascending(limits)] == kept
+
+
+def test_time_and_user_find_the_strike_that_is_reweighed() -> None:
+    """It weighs at least what is asked, keeps its place and its secret; another, or none, is not touched."""
+    before = one(1.0, user=7, secret=1234) + one(2.0, user=7, secret=5) + one(2.0, 3.0, user=8)
+
+    assert history.reweigh(before, 1.0, 7, 1500) == one(1.0, 15.0, 7, 1234) + before[history.RECORD_BYTES :]
+    assert history.reweigh(before, 2.0, 8, 100) == before
+    assert history.reweigh(before, 1.0, 8, 1500) is None
+    assert history.reweigh(before, 3.0, 7, 1500) is None
+    assert history.reweigh(b"", 1.0, 7, 1500) is None
+
+
+USERS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from([0, 1, 1234, 5678])), max_size=20)
+
+
+@given(USERS, st.integers(0, 3))
+def test_of_a_users_tries_that_weigh_nothing_one_is_noted(strikes: list[tuple[int, int]], user: int) -> None:
+    """The newest; what weighs something, and others' tries, stay as they are."""
+    weighty = b"".join(one(at_s, user=name) for at_s, (name, _) in enumerate(strikes)) or one(0.0)
+    noted = weighty
+    for at_s in (100, 200, 150):
+        noted = history.note_try(noted, at_s, user)
+
+    assert noted == weighty + one(200, 0.0, user)
+    assert history.last_try_s(noted, user) == 200
+
+
+@given(USERS, st.integers(0, 3))
+def test_the_last_try_of_a_user(strikes: list[tuple[int, int]], user: int) -> None:
+    """It is the newest one, and without any it was never."""
+    packed_strikes = b"".join(one(at_s, user=name) for at_s, (name, _) in enumerate(strikes))
+    expected = max((at_s for at_s, (name, _) in enumerate(strikes) if name == user), default=-math.inf)
+
+    assert history.last_try_s(packed_strikes, user) == expected
+
+
+@pytest.mark.parametrize(
+    ("strikes", "is_one"),
+    [
+        ([], False),
+        ([(0, 7, 0)], False),
+        ([(0, 7, 0), (60, 7, 0)], True),
+        ([(0, 7, 0), (59, 7, 0)], False),
+        ([(0, 7, 1), (60, 7, 0), (120, 7, 0)], True),
+        ([(0, 7, 0), (60, 8, 0)], False),
+        ([(0, 0, 0), (60, 0, 0)], False),
+        ([(0, 7, 0), (60, 7, 1234)], False),
+        ([(0, 7, 1234), (60, 7, 1234)], False),
+        ([(0, 7, 0), (60, 7, 0), (100, 7, 0)], False),
+    ],
+)
+def test_one_program(strikes: list[tuple[int, int, int]], is_one: bool) -> None:
+    """Two tries or more for one user, whose secret nobody saw, and never less than the pace between two."""
+    assert history.is_one_program(b"".join(one(at, user=u, secret=s) for at, u, s in strikes), 60) is is_one
+
+
+def test_restored_is_what_the_newest_strike_is() -> None:
+    """One that was counted since the start is at the end."""
+    restored = history.prepend(b"", 1.0, 1.0, 7, history.FORGOTTEN_SECRET)
+
+    assert history.is_restored(restored)
+    assert not history.is_restored(restored + one(2.0, user=7))
