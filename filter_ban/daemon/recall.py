@@ -14,7 +14,7 @@ from filter_ban.client import ClientKey
 from filter_ban.ledger import Ledger, LedgerError, LedgerReader, open_reader
 from filter_ban.ledger.schema import USER_KEY_BYTES
 from filter_ban.logline import fact
-from filter_ban.model import Ban, Strike
+from filter_ban.model import Ban, Login, Strike
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -56,6 +56,13 @@ async def strikes(path: Path, since_s: float) -> AsyncIterator[list[Strike]]:
     """Yield the strikes after *since_s*, newest first, in pieces; none where the ledger cannot be read."""
     consequence = "strikes are counted anew"
     async for piece in _pieces(path, lambda reader: reader.strikes_since(since_s), consequence):
+        yield piece
+
+
+async def logins(path: Path, since_s: float) -> AsyncIterator[list[Login]]:
+    """Yield the logins after *since_s*, newest first, in pieces; none where the ledger cannot be read."""
+    consequence = "earlier logins are unknown"
+    async for piece in _pieces(path, lambda reader: reader.logins_since(since_s), consequence):
         yield piece
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""The ledger: the durable record of bans, offences and strikes, in one SQLite file."""
+"""The ledger: the durable record of bans, offences, strikes and logins, in one SQLite file."""
 
 from filter_ban.ledger.errors import LedgerError, Trouble
 from filter_ban.ledger.health import LedgerHealth

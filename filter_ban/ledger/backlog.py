@@ -2,24 +2,30 @@
 """
 The work that waits for the ledger's writer: in order, bounded, and safe to share between threads.
 
-Bans and lifts are urgent; strikes and pardons may wait for the next flush. Work stays here until it is done.
+Bans and lifts are urgent; strikes, pardons and logins may wait for the next flush. Work stays here until it is done.
 """
 
+import math
 import threading
-from collections import deque
-from collections.abc import Collection, Iterable
-from itertools import chain, groupby, islice
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Mapping
+from itertools import chain, islice, takewhile
 from typing import Final
 
 import attrs
 
 from filter_ban.client import ClientKey
-from filter_ban.model import Ban, Strike
+from filter_ban.model import Ban, Login, Strike
 
-URGENT_CHUNK: Final = 1000  # written in about 10 ms
+BAN_CHUNK: Final = 1000  # written in about 10 ms
+LIFT_CHUNK: Final = (
+    100_000  # each chunk costs a look at all strikes: 2 s for this one beside a million of them
+)
 COUNTED_CHUNK: Final = 4000  # written in about 50 ms, for which a ban may have to wait
+LOGIN_CHUNK: Final = 2000  # the same; each dirties a page of its own
 MAX_URGENT: Final = 1_000_000
 MAX_COUNTED: Final = 100_000
+MAX_LOGINS: Final = 100_000
 
 
 @attrs.frozen
@@ -44,20 +50,25 @@ Counted = Strike | Pardon
 
 
 class Backlog:
-    """Two queues: many threads add, one takes chunks off them."""
+    """Three queues: many threads add, one takes chunks off them."""
 
-    def __init__(self, max_urgent: int = MAX_URGENT, max_counted: int = MAX_COUNTED) -> None:
+    def __init__(
+        self, max_urgent: int = MAX_URGENT, max_counted: int = MAX_COUNTED, max_logins: int = MAX_LOGINS
+    ) -> None:
         self.changed = threading.Condition()  # notified when there is more to do than before
         self.urgent: deque[Urgent] = deque()
         self.counted: deque[Counted] = deque()
+        self.logins: OrderedDict[tuple[ClientKey, int], Login] = OrderedDict()  # of each user only the last
         self.dropped_urgent = 0
         self.dropped_counted = 0
+        self.dropped_logins = 0
         self._max_urgent = max_urgent
         self._max_counted = max_counted
+        self._max_logins = max_logins
         self._begun_counted = 0  # how many of the oldest are being written
 
     def __bool__(self) -> bool:
-        return bool(self.urgent or self.counted)
+        return bool(self.urgent or self.counted or self.logins)
 
     def add_urgent(self, work: Iterable[Urgent]) -> None:
         """Add bans and lifts; beyond the bound, which is that of the daemon's memory, they are dropped and counted."""
@@ -79,8 +90,21 @@ class Backlog:
                 self.dropped_counted += 1
                 self._begun_counted = max(0, self._begun_counted - 1)
 
+    def add_logins(self, logins: Iterable[Login]) -> None:
+        """Add logins; beyond the bound the oldest are dropped and counted."""
+        with self.changed:
+            if not self.logins:
+                self.changed.notify()
+            for login in logins:
+                user = login.client, login.user_tag
+                known = self.logins.pop(user, login)
+                self.logins[user] = known if known.time_s > login.time_s else login
+            while len(self.logins) > self._max_logins:
+                self.logins.popitem(last=False)
+                self.dropped_logins += 1
+
     def begin_urgent(self) -> list[Urgent]:
-        """Return the oldest bans, or the oldest lifts by one hand; none when there is nothing."""
+        """Return the oldest bans, or the oldest lifts; none when there is nothing."""
         with self.changed:
             return _oldest_alike(self.urgent)
 
@@ -103,14 +127,27 @@ class Backlog:
             for _ in range(self._begun_counted):
                 self.counted.popleft()
 
-    def pardon_all(self, clients: Collection[ClientKey], until_s: float) -> None:
-        """Remove the strikes of *clients* up to a time; only for the thread that takes off."""
+    def begin_logins(self) -> list[Login]:
+        """Return the oldest logins; none when there is nothing."""
+        with self.changed:
+            return list(islice(self.logins.values(), LOGIN_CHUNK))
+
+    def end_logins(self, done: Iterable[Login]) -> None:
+        """Take off what :meth:`begin_logins` returned, unless a later one has come in its place."""
+        with self.changed:
+            for login in done:
+                user = login.client, login.user_tag
+                if self.logins.get(user) is login:
+                    del self.logins[user]
+
+    def pardon_all(self, until_s: Mapping[ClientKey, float]) -> None:
+        """Remove the strikes of clients up to a time of each; only for the thread that takes off."""
         with self.changed:
             waiting, self.counted = self.counted, deque()
         kept = [
             work
             for work in waiting
-            if not (isinstance(work, Strike) and work.client in clients and work.time_s <= until_s)
+            if not (isinstance(work, Strike) and work.time_s <= until_s.get(work.client, -math.inf))
         ]
         with self.changed:
             self.counted = deque(chain(kept, self.counted))
@@ -130,8 +167,6 @@ def settle(work: Iterable[Counted]) -> tuple[list[Strike], set[tuple[ClientKey, 
 
 
 def _oldest_alike(queue: deque[Urgent]) -> list[Urgent]:
-    for _, alike in groupby(
-        islice(queue, URGENT_CHUNK), lambda one: isinstance(one, Lift) and (one.now_s, one.by)
-    ):
-        return list(alike)
-    return []
+    if queue and isinstance(queue[0], Lift):
+        return list(takewhile(lambda one: isinstance(one, Lift), islice(queue, LIFT_CHUNK)))
+    return list(takewhile(lambda one: isinstance(one, Ban), islice(queue, BAN_CHUNK)))

@@ -13,5 +13,7 @@ class LedgerHealth:
     since_s: float = 0.0  # when the ledger came into this state
     pending_bans: int = 0  # and lifts
     pending_strikes: int = 0
+    pending_logins: int = 0
     dropped_bans: int = 0
     dropped_strikes: int = 0
+    dropped_logins: int = 0

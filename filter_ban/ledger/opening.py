@@ -101,17 +101,18 @@ def _rescue(path: Path, now_s: float, user_key: bytes) -> None:
     with closing(connect(unfinished.absolute().as_uri())) as db:
         migrate(db, unfinished, salvage_user_key(path) or user_key)
         db.execute("BEGIN")
-        bans, strikes = salvage(path, db)
+        bans, strikes, logins = salvage(path, db)
         db.execute("COMMIT")
     unfinished.rename(salvaged)
     wreck = files.set_aside(path, now_s)
     salvaged.rename(path)
     logger.warning(
-        "ledger=%s damaged: set aside as %s, saved bans=%d strikes=%d",
+        "ledger=%s damaged: set aside as %s, saved bans=%d strikes=%d logins=%d",
         excerpt(str(path)),
         excerpt(wreck.name),
         bans,
         strikes,
+        logins,
     )
 
 

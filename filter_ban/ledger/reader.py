@@ -18,18 +18,20 @@ from filter_ban.ledger import files
 from filter_ban.ledger.errors import LedgerError, Trouble, translated
 from filter_ban.ledger.rows import (
     BAN_COLUMNS,
+    LOGIN_COLUMNS,
     MEANINGLESS,
     RECORD_COLUMNS,
     STRIKE_COLUMNS,
     Record,
     Row,
     read_bans,
+    read_logins,
     read_records,
     read_strikes,
 )
 from filter_ban.ledger.schema import MIGRATIONS, USER_KEY_BYTES, version_of
 from filter_ban.ledger.sql import select
-from filter_ban.model import Ban, Strike
+from filter_ban.model import Ban, Login, Strike
 
 Noun = TypeVar("Noun")
 
@@ -41,6 +43,9 @@ _ACTIVE_BANS: Final = select(
 _STRIKES_SINCE: Final = select(STRIKE_COLUMNS, "strike", "WHERE time_s > ? ORDER BY time_s DESC, id DESC")
 _STRIKES_OF: Final = select(
     STRIKE_COLUMNS, "strike", "NOT INDEXED WHERE client = ? ORDER BY time_s DESC, id DESC LIMIT ?"
+)
+_LOGINS_SINCE: Final = select(
+    LOGIN_COLUMNS, "login", "WHERE last_s > ? ORDER BY last_s DESC, client, user_tag"
 )
 _BANS_OF: Final = select(RECORD_COLUMNS, "ban", "WHERE client = ?")
 _REFERENCE: Final = select(RECORD_COLUMNS, "ban", "WHERE reference = ? ORDER BY id DESC LIMIT 1")
@@ -117,6 +122,10 @@ class LedgerReader:
     def strikes_of(self, client: ClientKey, limit: int) -> list[Strike]:
         """Return the last *limit* strikes of *client*, newest first."""
         return list(self._checked(read_strikes(self._rows(_STRIKES_OF, key_text(client), limit))))
+
+    def logins_since(self, since_s: float) -> Iterator[Login]:
+        """Yield the last login of each user from each client, if it was after *since_s*, newest first."""
+        return self._checked(read_logins(self._rows(_LOGINS_SINCE, since_s)))
 
     def bans_of(self, client: ClientKey) -> list[Record]:
         """Return the bans, past and present, of *client* and of the networks around it, newest first."""

@@ -8,7 +8,7 @@ import attrs
 
 from filter_ban.client import key_text, parse_network
 from filter_ban.ledger.mask import mask
-from filter_ban.model import Ban, Kind, Strike
+from filter_ban.model import Ban, Kind, Login, Strike
 from filter_ban.text import excerpt
 
 Row = tuple[Any, ...]
@@ -16,6 +16,7 @@ Row = tuple[Any, ...]
 BAN_COLUMNS: Final = "client, start_s, end_s, rule, reason, offence, strikes, reference, firewall"
 RECORD_COLUMNS: Final = f"{BAN_COLUMNS}, lifted_s, lifted_by"
 STRIKE_COLUMNS: Final = "client, time_s, kind, weight, user, user_tag, service"
+LOGIN_COLUMNS: Final = "client, user_tag, last_s"
 
 # What decoding a row raises that we did not write.
 MEANINGLESS: Final = (ValueError, TypeError, AttributeError)
@@ -70,6 +71,11 @@ def strike_row(strike: Strike) -> Row:
     )
 
 
+def login_row(login: Login) -> Row:
+    """Return the values of LOGIN_COLUMNS."""
+    return key_text(login.client), login.user_tag, int(login.time_s)
+
+
 def read_bans(rows: Iterable[Row]) -> Iterator[Ban]:
     """Yield a ban for each row of BAN_COLUMNS. Raises: MEANINGLESS."""
     for client, start_s, end_s, rule, reason, offence, strikes, reference, firewall in rows:
@@ -93,8 +99,18 @@ def read_records(rows: Iterable[Row]) -> Iterator[Record]:
 
 
 def read_strikes(rows: Iterable[Row]) -> Iterator[Strike]:
-    """Yield a strike for each row of STRIKE_COLUMNS. Raises: MEANINGLESS."""
+    """
+    Yield a strike for each row of STRIKE_COLUMNS whose kind is known. Raises: MEANINGLESS.
+
+    A newer filter-ban may have written other kinds; what they mean is not for this one to guess.
+    """
     for client, time_s, kind, weight, user, user_tag, service in rows:
-        yield Strike(
-            parse_network(client), time_s, _KINDS.get(kind) or Kind(kind), weight, user, user_tag, service
-        )
+        known = _KINDS.get(kind)
+        if known is not None:
+            yield Strike(parse_network(client), time_s, known, weight, user, user_tag, service)
+
+
+def read_logins(rows: Iterable[Row]) -> Iterator[Login]:
+    """Yield a login for each row of LOGIN_COLUMNS. Raises: MEANINGLESS."""
+    for client, user_tag, last_s in rows:
+        yield Login(parse_network(client), user_tag, last_s)

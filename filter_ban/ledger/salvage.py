@@ -2,7 +2,7 @@
 """What can still be read from a damaged file: each table from both ends up to the first page that is unreadable."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from types import NoneType
@@ -13,15 +13,17 @@ import attrs
 from filter_ban.ledger import files
 from filter_ban.ledger.reader import connect
 from filter_ban.ledger.rows import (
+    LOGIN_COLUMNS,
     MEANINGLESS,
     RECORD_COLUMNS,
     STRIKE_COLUMNS,
     Row,
+    read_logins,
     read_records,
     read_strikes,
 )
 from filter_ban.ledger.schema import USER_KEY_BYTES
-from filter_ban.ledger.sql import insert, select
+from filter_ban.ledger.sql import insert, marks, select
 
 # A damaged name in SQLite's own message cannot be decoded.
 _UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
@@ -30,12 +32,13 @@ _INT_OR_NULL: Final = (int, NoneType)
 
 @attrs.frozen
 class _Table:
-    """A table to save: what stands in a sane row, and what must be able to read it."""
+    """A table to save: what stands in a sane row, what must be able to read it, and a key that stands before all rows."""
 
     name: str
     columns: str
     types: tuple[type | tuple[type, ...], ...]
     read: Callable[[Iterable[Row]], Iterator[object]]
+    key: Mapping[str, str | int] = attrs.field(factory=lambda: {"id": 0})
 
 
 _BAN: Final = _Table(
@@ -45,6 +48,7 @@ _BAN: Final = _Table(
     read_records,
 )
 _STRIKE: Final = _Table("strike", STRIKE_COLUMNS, (str, float, str, float, str, int, str), read_strikes)
+_LOGIN: Final = _Table("login", LOGIN_COLUMNS, (str, int, int), read_logins, {"client": "", "user_tag": 0})
 
 
 def salvage_user_key(wreck: Path) -> bytes | None:
@@ -56,14 +60,14 @@ def salvage_user_key(wreck: Path) -> bytes | None:
     return None
 
 
-def salvage(wreck: Path, db: sqlite3.Connection) -> tuple[int, int]:
+def salvage(wreck: Path, db: sqlite3.Connection) -> tuple[int, int, int]:
     """
-    Copy the bans and strikes of a damaged file into *db*, within the caller's transaction; leave the file unchanged.
+    Copy the bans, strikes and logins of a damaged file into *db*, within the caller's transaction; leave the file unchanged.
 
-    Returns: how many bans and how many strikes were saved.
+    Returns: how many of each were saved.
     """
     with closing(_open(wreck)) as source:
-        return _copy(source, db, _BAN), _copy(source, db, _STRIKE)
+        return _copy(source, db, _BAN), _copy(source, db, _STRIKE), _copy(source, db, _LOGIN)
 
 
 def _open(wreck: Path) -> sqlite3.Connection:
@@ -79,21 +83,24 @@ def _copy(source: sqlite3.Connection, db: sqlite3.Connection, table: _Table) -> 
     for row in _walk(source, table):
         if all(map(isinstance, row, table.types)):
             with suppress(*MEANINGLESS, sqlite3.IntegrityError):
-                next(table.read([row]))
-                db.execute(statement, row)
-                saved += 1
+                for _ in table.read([row]):
+                    db.execute(statement, row)
+                    saved += 1
     return saved
 
 
 def _walk(source: sqlite3.Connection, table: _Table) -> Iterator[Row]:
-    columns = f"id, {table.columns}"
-    last_id = 0
+    width = len(table.key)
+    key = ", ".join(table.key)
+    last = tuple(table.key.values())
+    columns = f"{key}, {table.columns}"
     try:
-        for row in source.execute(select(columns, table.name, "ORDER BY id")):
-            last_id = row[0]
-            yield row[1:]
+        for row in source.execute(select(columns, table.name, f"ORDER BY {key}")):
+            last = row[:width]
+            yield row[width:]
     except _UNREADABLE:
-        backwards = select(columns, table.name, "WHERE id > ? ORDER BY id DESC")
+        down = ", ".join(f"{name} DESC" for name in table.key)
+        backwards = select(columns, table.name, f"WHERE ({key}) > {marks(width)} ORDER BY {down}")
         with suppress(*_UNREADABLE):
-            for row in source.execute(backwards, (last_id,)):
-                yield row[1:]
+            for row in source.execute(backwards, last):
+                yield row[width:]

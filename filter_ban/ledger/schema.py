@@ -55,7 +55,19 @@ _VERSION_1: Final = (
     "CREATE INDEX strike_time ON strike (time_s)",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_VERSION_1,)
+_VERSION_2: Final = (
+    # Few rows, each written again and again: an index by time would dirty two more pages each time.
+    """
+    CREATE TABLE login (
+        client TEXT NOT NULL,
+        user_tag INTEGER NOT NULL,  -- keyed hash of the name; 0: no name
+        last_s INTEGER NOT NULL,
+        PRIMARY KEY (client, user_tag)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_VERSION_1, _VERSION_2)
 
 
 def version_of(db: sqlite3.Connection, path: Path, known: int = len(MIGRATIONS)) -> int:

@@ -33,11 +33,11 @@ def marks(count: int) -> str:
     return f"({', '.join('?' * count)})"
 
 
-def insert(table: str, columns: str) -> dict[int, str]:
-    """Return, by size of the group, the statement that inserts values of *columns*."""
+def insert(table: str, columns: str, rest: str = "") -> dict[int, str]:
+    """Return, by size of the group, the statement that inserts values of *columns*; *rest* is what follows them."""
     row = marks(columns.count(",") + 1)
     head = f"INSERT INTO {table} ({columns}) VALUES"
-    return {size: f"{head} {', '.join([row] * size)}" for size in GROUP_SIZES}
+    return {size: f"{head} {', '.join([row] * size)} {rest}" for size in GROUP_SIZES}
 
 
 def select(columns: str, table: str, rest: str) -> str:

@@ -11,21 +11,24 @@ from typing import Final, Self
 
 from filter_ban.client import ClientKey, key_text, parse_network
 from filter_ban.ledger import files
+from filter_ban.ledger.backlog import Lift
 from filter_ban.ledger.errors import translated
 from filter_ban.ledger.opening import open_file
 from filter_ban.ledger.reader import LedgerReader
 from filter_ban.ledger.rows import (
     BAN_COLUMNS,
+    LOGIN_COLUMNS,
     RECORD_COLUMNS,
     STRIKE_COLUMNS,
     Record,
     Row,
     ban_row,
+    login_row,
     record_row,
     strike_row,
 )
 from filter_ban.ledger.sql import groups, insert
-from filter_ban.model import Ban, Strike
+from filter_ban.model import Ban, Login, Strike
 from filter_ban.text import excerpt
 
 PRUNE_ROWS: Final = 1000
@@ -33,13 +36,26 @@ PRUNE_ROWS: Final = 1000
 _INSERT_BANS: Final = insert("ban", BAN_COLUMNS)
 _INSERT_RECORDS: Final = insert("ban", RECORD_COLUMNS)
 _INSERT_STRIKES: Final = insert("strike", STRIKE_COLUMNS)
+_UPSERT_LOGINS: Final = insert(
+    "login",
+    LOGIN_COLUMNS,
+    "ON CONFLICT DO UPDATE SET last_s = excluded.last_s WHERE last_s < excluded.last_s",
+)
 _ACTIVE_OF: Final = """
     SELECT client, id, start_s, end_s FROM ban
     WHERE client IN (SELECT value FROM json_each(?)) AND lifted_s IS NULL AND (end_s IS NULL OR end_s > ?)
 """
 _LIFT: Final = """
-    UPDATE ban SET lifted_s = ?, lifted_by = ?
-    WHERE client IN (SELECT value FROM json_each(?)) AND lifted_s IS NULL AND (end_s IS NULL OR end_s > ?)
+    UPDATE ban SET lifted_s = lift.second, lifted_by = lift.hand
+    FROM (
+        SELECT
+            json_extract(value, '$[0]') AS client,
+            json_extract(value, '$[1]') AS now_s,
+            json_extract(value, '$[2]') AS second,
+            json_extract(value, '$[3]') AS hand
+        FROM json_each(?)
+    ) AS lift
+    WHERE ban.client = lift.client AND lifted_s IS NULL AND (end_s IS NULL OR end_s > lift.now_s)
     RETURNING client
 """
 _DELETE_STRIKES_OF: Final = "DELETE FROM strike WHERE client IN (SELECT value FROM json_each(?))"
@@ -141,22 +157,36 @@ class Ledger(LedgerReader):
             self._db.execute(statements[len(group)], [value for row in group for value in row])
 
     def lift(self, clients: Iterable[ClientKey], now_s: float, by: str) -> list[ClientKey]:
-        """
-        End the bans of *clients* as if they had never been: their strikes are gone, and they are no offences.
+        """Do one hand's lifts as :meth:`lift_all` does."""
+        return self.lift_all(Lift(client, now_s, by) for client in clients)
 
-        Returns: those that had an active ban.
+    def lift_all(self, lifts: Iterable[Lift]) -> list[ClientKey]:
         """
-        texts = json.dumps([key_text(client) for client in clients])
+        End bans as if they had never been: the strikes of the clients are gone, and the bans are no offences.
+
+        All strikes are looked at once, however many the lifts. Of two for one client the first counts.
+
+        Returns: the clients that had an active ban.
+        """
+        rows: dict[str, Row] = {}
+        for lift in lifts:
+            text = key_text(lift.client)
+            rows.setdefault(text, (text, lift.now_s, int(lift.now_s), excerpt(lift.by)))
         with self._transaction():
-            rows = self._db.execute(_LIFT, (int(now_s), excerpt(by), texts, now_s)).fetchall()
-            self._db.execute(_DELETE_STRIKES_OF, (texts,))
-        return [parse_network(text) for text in dict.fromkeys(text for (text,) in rows)]
+            ended = self._db.execute(_LIFT, (json.dumps([*rows.values()]),)).fetchall()
+            self._db.execute(_DELETE_STRIKES_OF, (json.dumps([*rows]),))
+        return [parse_network(text) for text in dict.fromkeys(text for (text,) in ended)]
 
     def record_strikes(self, strikes: Iterable[Strike]) -> None:
         """Record *strikes*; the names of users are masked here."""
         with self._transaction():
             for group in groups(list(strikes)):
                 self._insert(_INSERT_STRIKES, [strike_row(strike) for strike in group])
+
+    def record_logins(self, logins: Iterable[Login]) -> None:
+        """Record when each user last logged in from each client."""
+        with self._transaction():
+            self._insert(_UPSERT_LOGINS, [login_row(login) for login in logins])
 
     def forgive(self, users: Iterable[tuple[ClientKey, int]]) -> None:
         """Remove the strikes of *users*, each given by a client and the tag of a name."""
@@ -170,9 +200,24 @@ class Ledger(LedgerReader):
             for group in groups(list(records)):
                 self._insert(_INSERT_RECORDS, [record_row(record) for record in group])
 
-    def prune(self, now_s: float, strike_age_s: float, ban_age_s: float, limit: int = PRUNE_ROWS) -> int:
+    def prune(
+        self,
+        now_s: float,
+        *,
+        strike_age_s: float,
+        ban_age_s: float,
+        login_age_s: float,
+        limit: int = PRUNE_ROWS,
+    ) -> int:
         """
-        Remove strikes of that age, and bans that are over and began that long ago; at most *limit* rows of each.
+        Remove strikes and logins of that age, and bans that are over and began that long ago.
+
+        Args:
+            now_s: The ages are counted from here.
+            strike_age_s: Of the youngest strike to go.
+            ban_age_s: Of the youngest ban to go.
+            login_age_s: Of the youngest login to go.
+            limit: How many rows of each may go.
 
         Returns: how many rows were removed; call again until none is.
         """
@@ -186,7 +231,12 @@ class Ledger(LedgerReader):
                 " WHERE start_s <= ? AND (lifted_s IS NOT NULL OR end_s <= ?) LIMIT ?)",
                 (now_s - ban_age_s, now_s, limit),
             )
-        return strikes.rowcount + bans.rowcount
+            logins = self._db.execute(
+                "DELETE FROM login WHERE (client, user_tag) IN"
+                " (SELECT client, user_tag FROM login WHERE last_s <= ? LIMIT ?)",
+                (now_s - login_age_s, limit),
+            )
+        return strikes.rowcount + bans.rowcount + logins.rowcount
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -2,8 +2,8 @@
 """
 The one thread that writes the ledger.
 
-Handing over is an append under a lock. Bans and lifts are written at once and in their order, strikes every second,
-both in transactions of some thousand rows: a ban never waits behind a flood of strikes. Whatever happens to the
+Handing over is an append under a lock. Bans and lifts are written at once and in their order, strikes and logins every
+second, in transactions of some thousand rows: a ban never waits behind a flood of strikes. Whatever happens to the
 file, the work is kept in memory and written when the file can be used again; nothing is ever raised into the thread
 that hands over.
 """
@@ -21,12 +21,12 @@ import attrs
 
 from filter_ban.client import ClientKey, key_text
 from filter_ban.ledger import files
-from filter_ban.ledger.backlog import Backlog, Lift, Pardon, Urgent, settle
+from filter_ban.ledger.backlog import Backlog, Counted, Lift, Pardon, Urgent, settle
 from filter_ban.ledger.errors import LedgerError, Trouble
 from filter_ban.ledger.health import LedgerHealth
 from filter_ban.ledger.rows import Record
 from filter_ban.ledger.store import Ledger
-from filter_ban.model import Ban, Strike
+from filter_ban.model import Ban, Login, Strike
 from filter_ban.text import excerpt
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ class Retention:
 
     strike_age_s: float  # the longest window
     ban_age_s: float  # the memory for offences
+    login_age_s: float = 30 * 86_400.0  # the memory for successes
 
 
 @attrs.frozen(kw_only=True)
@@ -107,6 +108,7 @@ class LedgerWriter:
         self._problem = ""
         self._since_s = clock()
         self._rescued: list[Record] = []  # from a deleted file
+        self._rescued_logins: list[Login] = []
         self._damaged = False  # the file was found corrupt in use
 
     # --- for any thread
@@ -139,6 +141,10 @@ class LedgerWriter:
         """Have the earlier strikes of *users* removed, each given by a client and the tag of a name."""
         self._backlog.add_counted([Pardon(client, user_tag) for client, user_tag in users])
 
+    def login(self, logins: Iterable[Login]) -> None:
+        """Have *logins* recorded with the next flush, the last of each user at a client."""
+        self._backlog.add_logins(logins)
+
     def flush(self) -> None:
         """Have what waits written now, not with the next flush."""
         with self._backlog.changed:
@@ -154,8 +160,10 @@ class LedgerWriter:
             since_s=self._since_s,
             pending_bans=len(backlog.urgent),
             pending_strikes=len(backlog.counted),
+            pending_logins=len(backlog.logins),
             dropped_bans=backlog.dropped_urgent,
             dropped_strikes=backlog.dropped_counted,
+            dropped_logins=backlog.dropped_logins,
         )
 
     # --- in the thread
@@ -185,8 +193,8 @@ class LedgerWriter:
         if now_s >= self._flush_at or self._stop_at is not None:
             self._flush(ledger)
         if now_s >= self._prune_at:
-            age = self.retention
-            while ledger.prune(self._clock(), age.strike_age_s, age.ban_age_s):
+            ages = attrs.asdict(self.retention)
+            while ledger.prune(self._clock(), **ages):
                 self._write_urgent(ledger)
             self._prune_at = now_s + self._pace.prune_s
         if now_s >= self._check_at:
@@ -195,13 +203,14 @@ class LedgerWriter:
     def _open(self) -> Ledger:
         ledger = Ledger.open(self._path, self._clock(), user_key=self._user_key, damaged=self._damaged)
         try:
+            ledger.record_logins(self._rescued_logins)  # first: done twice it does no harm
             ledger.add_records(self._rescued)
             self._user_key = ledger.user_key
             _tell(self._on_opened, ledger)
         except BaseException:
             ledger.close()
             raise
-        self._rescued = []
+        self._rescued, self._rescued_logins = [], []
         self._damaged = False
         self._ledger = ledger
         return ledger
@@ -217,16 +226,15 @@ class LedgerWriter:
             if bans:
                 ledger.record_bans(bans)
             if lifts:
-                clients = {lift.client for lift in lifts}
-                ledger.lift(clients, lifts[0].now_s, lifts[0].by)
-                self._backlog.pardon_all(clients, lifts[0].now_s)
+                ledger.lift_all(lifts)
+                self._backlog.pardon_all({lift.client: lift.now_s for lift in lifts})
         except LedgerError:
             raise
         except Exception:
             # A bug of ours: what cannot be recorded must not keep the rest from being recorded.
-            if len(work) > 1:
-                for one in work:
-                    self._commit(ledger, [one])
+            if half := len(work) // 2:
+                self._commit(ledger, work[:half])
+                self._commit(ledger, work[half:])
                 return
             logger.exception("ledger cannot record client=%s", key_text(work[0].client))
             bans = []
@@ -237,21 +245,30 @@ class LedgerWriter:
 
     def _flush(self, ledger: Ledger) -> None:
         self._flush_at = math.inf
-        due = len(self._backlog.counted)  # what comes meanwhile waits for the next flush
-        while due > 0 and (work := self._backlog.begin_counted()):
-            try:
-                strikes, pardoned = settle(work)
-                if pardoned:
-                    ledger.forgive(pardoned)
-                ledger.record_strikes(strikes)
-            except LedgerError:
-                raise
-            except Exception:  # a bug of ours, as above
-                logger.exception("ledger cannot record strikes=%d", len(work))
-            self._check_place(ledger)
-            self._backlog.end_counted()
+        backlog = self._backlog
+        due = len(backlog.counted)  # what comes meanwhile waits for the next flush
+        while due > 0 and (work := backlog.begin_counted()):
+            self._write_patient(ledger, _record_counted, work)
+            backlog.end_counted()
             due -= len(work)
             self._write_urgent(ledger)
+        due = len(backlog.logins)
+        while due > 0 and (logins := backlog.begin_logins()):
+            self._write_patient(ledger, Ledger.record_logins, logins)
+            backlog.end_logins(logins)
+            due -= len(logins)
+            self._write_urgent(ledger)
+
+    def _write_patient(
+        self, ledger: Ledger, write: Callable[[Ledger, Sequence[T]], None], work: Sequence[T]
+    ) -> None:
+        try:
+            write(ledger, work)
+        except LedgerError:
+            raise
+        except Exception:  # a bug of ours, as above
+            logger.exception("ledger cannot record rows=%d of %s", len(work), type(work[0]).__name__)
+        self._check_place(ledger)
 
     def _check_place(self, ledger: Ledger) -> None:
         self._check_at = time.monotonic() + self._pace.check_s
@@ -275,10 +292,12 @@ class LedgerWriter:
         self._retry_s = min(2 * self._retry_s, pace.last_retry_s) or pace.first_retry_s
 
     def _leave(self, ledger: Ledger) -> None:
-        """Keep the bans of a deleted file, which can be read as long as it is open; one in its place has its own."""
+        """Keep what a deleted file remembers, readable as long as it is open; one in its place has its own."""
         with contextlib.suppress(LedgerError, OSError):
             if files.size_of(self._path) is None:
                 self._rescued = list(ledger.records())
+                since_s = self._clock() - self.retention.login_age_s
+                self._rescued_logins = list(ledger.logins_since(since_s))
         with contextlib.suppress(LedgerError):
             ledger.leave(self._clock())
 
@@ -287,11 +306,12 @@ class LedgerWriter:
             return
         now_s = self._clock()
         logger.warning(
-            "ledger=%s works again after %d s, dropped bans=%d strikes=%d",
+            "ledger=%s works again after %d s, dropped bans=%d strikes=%d logins=%d",
             excerpt(str(self._path)),
             now_s - self._since_s,
             self._backlog.dropped_urgent,
             self._backlog.dropped_counted,
+            self._backlog.dropped_logins,
         )
         self._problem = ""
         self._trouble = None
@@ -308,9 +328,16 @@ class LedgerWriter:
             elif self._retry_s:
                 backlog.changed.wait_for(lambda: self._stop_at is not None, self._retry_s)
             elif not backlog.urgent:
-                if backlog.counted:
+                if backlog.counted or backlog.logins:
                     self._flush_at = min(self._flush_at, now_s + pace.flush_s)
                 backlog.changed.wait(max(0.0, min(self._flush_at, self._check_at, self._prune_at) - now_s))
+
+
+def _record_counted(ledger: Ledger, work: Iterable[Counted]) -> None:
+    strikes, pardoned = settle(work)
+    if pardoned:
+        ledger.forgive(pardoned)
+    ledger.record_strikes(strikes)
 
 
 def _tell(callback: Callable[[T], None], subject: T) -> None:

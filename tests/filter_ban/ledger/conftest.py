@@ -13,13 +13,14 @@ from filter_ban.client import ClientKey, parse_network
 from filter_ban.ledger import Ledger, LedgerWriter, Retention
 from filter_ban.ledger.backlog import Backlog
 from filter_ban.ledger.writer import Pace
-from filter_ban.model import Ban, Kind, Strike
+from filter_ban.model import Ban, Kind, Login, Strike
 
 NOW_S = 1_800_000_000
 BOUND_S = 20.0
 
 MakeBan = Callable[..., Ban]
 MakeStrike = Callable[..., Strike]
+MakeLogin = Callable[..., Login]
 Until = Callable[[Callable[[], object]], None]
 
 
@@ -65,6 +66,16 @@ def make_strike() -> MakeStrike:
     return make
 
 
+@pytest.fixture
+def make_login() -> MakeLogin:
+    """Return a maker of logins that happen now."""
+
+    def make(client: ClientKey | str | int = "192.0.2.7", user_tag: int = 5, time_s: float = NOW_S) -> Login:
+        return Login(_key(client), user_tag, time_s)
+
+    return make
+
+
 def _key(client: ClientKey | str | int) -> ClientKey:
     if isinstance(client, int):
         client = f"10.{client >> 16 & 255}.{client >> 8 & 255}.{client & 255}"
@@ -94,7 +105,7 @@ class Daemon:
         self.writer = LedgerWriter(
             path,
             clock=lambda: NOW_S,
-            retention=Retention(strike_age_s=604_800, ban_age_s=2_592_000),
+            retention=Retention(strike_age_s=604_800, ban_age_s=2_592_000, login_age_s=5_184_000),
             ledger=ledger,
             on_committed=self.committed.extend,
             on_opened=self._on_opened,

@@ -4,14 +4,15 @@
 from collections.abc import Callable
 
 from filter_ban.client import parse_network
-from filter_ban.ledger.backlog import URGENT_CHUNK, Backlog, Counted, Lift, Pardon, Urgent, settle
-from filter_ban.model import Ban, Strike
+from filter_ban.ledger.backlog import BAN_CHUNK, LIFT_CHUNK, Backlog, Counted, Lift, Pardon, Urgent, settle
+from filter_ban.model import Ban, Login, Strike
 
 NOW_S = 1_800_000_000
 CLIENT = parse_network("192.0.2.7")
 
 MakeBan = Callable[..., Ban]
 MakeStrike = Callable[..., Strike]
+MakeLogin = Callable[..., Login]
 
 
 def test_urgent_work_keeps_its_order(make_ban: MakeBan) -> None:
@@ -21,7 +22,7 @@ def test_urgent_work_keeps_its_order(make_ban: MakeBan) -> None:
         make_ban(1),
         make_ban(2),
         Lift(CLIENT, 1.0, "a"),
-        Lift(CLIENT, 1.0, "b"),
+        Lift(CLIENT, 2.0, "b"),
         make_ban(3),
     ]
     backlog.add_urgent(work)
@@ -30,26 +31,33 @@ def test_urgent_work_keeps_its_order(make_ban: MakeBan) -> None:
         backlog.end_urgent(chunk)
         chunks.append(chunk)
 
-    assert [work[:2], work[2:3], work[3:4], work[4:]] == chunks
+    assert [work[:2], work[2:4], work[4:]] == chunks
 
 
-def test_work_stays_until_it_is_done(make_ban: MakeBan, make_strike: MakeStrike) -> None:
+def test_work_stays_until_it_is_done(
+    make_ban: MakeBan, make_strike: MakeStrike, make_login: MakeLogin
+) -> None:
     """What was begun and not ended is begun again."""
     backlog = Backlog()
     backlog.add_urgent([make_ban()])
     backlog.add_counted([make_strike()])
+    backlog.add_logins([make_login()])
 
     assert backlog.begin_urgent() == backlog.begin_urgent() == [make_ban()]
     assert backlog.begin_counted() == backlog.begin_counted() == [make_strike()]
+    assert backlog.begin_logins() == backlog.begin_logins() == [make_login()]
     assert backlog
 
 
 def test_chunks_are_bounded(make_ban: MakeBan) -> None:
-    """A chunk is no larger than a short transaction allows."""
+    """A chunk of bans is no larger than a short transaction allows; one of lifts is far larger, and bounded too."""
     backlog = Backlog()
-    backlog.add_urgent([make_ban()] * (URGENT_CHUNK + 1))
+    backlog.add_urgent([make_ban()] * (BAN_CHUNK + 1))
+    bans = backlog.begin_urgent()
+    backlog.end_urgent([*backlog.urgent])
+    backlog.add_urgent([Lift(CLIENT, 1.0, "a")] * (LIFT_CHUNK + 1))
 
-    assert len(backlog.begin_urgent()) == URGENT_CHUNK
+    assert (len(bans), len(backlog.begin_urgent())) == (BAN_CHUNK, LIFT_CHUNK)
 
 
 def test_oldest_strikes_are_dropped(make_strike: MakeStrike) -> None:
@@ -74,12 +82,46 @@ def test_bans_beyond_the_bound(make_ban: MakeBan) -> None:
     assert backlog.dropped_urgent == 1
 
 
+def test_last_login_counts(make_login: MakeLogin) -> None:
+    """Of each user at a client only the last login waits, in whatever order they come."""
+    backlog = Backlog()
+    backlog.add_logins([make_login(time_s=2), make_login(time_s=1), make_login(user_tag=6, time_s=1)])
+    backlog.add_logins([make_login(user_tag=6, time_s=3)])
+
+    assert [make_login(time_s=2), make_login(user_tag=6, time_s=3)] == backlog.begin_logins()
+
+
+def test_later_login_is_not_taken_off(make_login: MakeLogin) -> None:
+    """A login that comes while an earlier one is being written stays."""
+    backlog = Backlog()
+    backlog.add_logins([make_login(1), make_login(2)])
+    begun = backlog.begin_logins()
+    backlog.add_logins([make_login(1, time_s=NOW_S + 1)])
+    backlog.end_logins(begun)
+
+    assert [make_login(1, time_s=NOW_S + 1)] == backlog.begin_logins()
+
+
+def test_oldest_logins_are_dropped(make_login: MakeLogin) -> None:
+    """When logins overflow those that were not repeated for longest are dropped and counted."""
+    backlog = Backlog(max_logins=2)
+    backlog.add_logins([make_login(1), make_login(2), make_login(1), make_login(3)])
+    begun = backlog.begin_logins()
+    backlog.add_logins([make_login(4)])
+    backlog.end_logins(begun)
+
+    assert [make_login(1), make_login(3)] == begun
+    assert [make_login(4)] == backlog.begin_logins()
+    assert backlog.dropped_logins == 2
+
+
 def test_pardon_all(make_strike: MakeStrike) -> None:
     """A lift removes the waiting strikes of its clients up to its time."""
-    stay: list[Counted] = [make_strike(time_s=NOW_S + 1), make_strike("192.0.2.8"), Pardon(CLIENT, 5)]
+    other = parse_network("192.0.2.8")
+    stay: list[Counted] = [make_strike(time_s=NOW_S + 1), make_strike(other), Pardon(CLIENT, 5)]
     backlog = Backlog()
     backlog.add_counted([make_strike(), *stay])
-    backlog.pardon_all({CLIENT}, NOW_S)
+    backlog.pardon_all({CLIENT: NOW_S, other: NOW_S - 1})
 
     assert stay == list(backlog.counted)
 

@@ -10,21 +10,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from filter_ban.ledger import Ledger, LedgerError, Trouble, files
-from filter_ban.model import Ban, Strike
+from filter_ban.model import Ban, Login, Strike
 
 NOW_S = 1_800_000_000
 STAMP = "20270115T080000Z"
 
 MakeBan = Callable[..., Ban]
 MakeStrike = Callable[..., Strike]
+MakeLogin = Callable[..., Login]
 
 
 @pytest.fixture
-def full(path: Path, make_ban: MakeBan, make_strike: MakeStrike) -> Path:
-    """Return the path of a closed ledger with 2,000 bans and 2,000 strikes."""
+def full(path: Path, make_ban: MakeBan, make_strike: MakeStrike, make_login: MakeLogin) -> Path:
+    """Return the path of a closed ledger with 2,000 bans, 2,000 strikes and 2,000 logins."""
     with Ledger.open(path, NOW_S, user_key=b"k" * 16) as ledger:
         ledger.record_bans([make_ban(number, reference=f"R{number}") for number in range(2000)])
         ledger.record_strikes([make_strike(number) for number in range(2000)])
+        ledger.record_logins([make_login(number) for number in range(2000)])
     return path
 
 
@@ -80,6 +82,7 @@ def test_damaged_file(full: Path, part: float, at_least: int) -> None:
     with Ledger.open(full, NOW_S) as ledger:
         kept = [ban.reference for ban in ledger.active_bans(NOW_S)]
         list(ledger.strikes_since(0))
+        list(ledger.logins_since(0))
 
     assert before == full.with_name(f"ledger.sqlite3.corrupt-{STAMP}").read_bytes()
     assert len(set(kept)) == len(kept) >= at_least
@@ -88,7 +91,7 @@ def test_damaged_file(full: Path, part: float, at_least: int) -> None:
 
 
 def test_damage_to_an_index_costs_nothing(full: Path) -> None:
-    """When only an index is damaged every ban and strike is saved, and the key with them."""
+    """When only an index is damaged every ban, strike and login is saved, and the key with them."""
     with Ledger.open(full, NOW_S) as ledger:
         (root,) = ledger._db.execute(
             "SELECT rootpage FROM sqlite_schema WHERE name = 'ban_client'"
@@ -98,8 +101,37 @@ def test_damage_to_an_index_costs_nothing(full: Path) -> None:
         facts = ledger.facts(NOW_S)
 
         assert (facts.bans, facts.strikes) == (2000, 2000)
+        assert len(list(ledger.logins_since(0))) == 2000
         assert ledger.user_key == b"k" * 16
     assert full.with_name(f"ledger.sqlite3.corrupt-{STAMP}").exists()
+
+
+def test_damage_among_the_logins(full: Path) -> None:
+    """Of a table of logins that is damaged in the middle both ends are saved, and all of the other tables."""
+    with Ledger.open(full, NOW_S) as ledger:
+        pages = ledger._db.execute(
+            "SELECT pageno FROM dbstat WHERE name = 'login' AND pagetype = 'leaf' ORDER BY path"
+        ).fetchall()
+        whole = [login.client for login in ledger.logins_since(0)]
+    (page,) = pages[len(pages) // 2]
+    damage(full, (page - 1) * 4096, 4096)
+    with Ledger.open(full, NOW_S) as ledger:
+        facts = ledger.facts(NOW_S)
+        kept = [login.client for login in ledger.logins_since(0)]
+
+        assert (facts.bans, facts.strikes) == (2000, 2000)
+    assert 1000 < len(kept) < 2000
+    assert [whole[0], whole[-1]] == [kept[0], kept[-1]]
+
+
+def test_damaged_file_of_version_1(path: Path) -> None:
+    """A damaged file that knows no logins yet becomes one that does."""
+    path.parent.mkdir()
+    path.write_bytes(Path(__file__).with_name("version-1.sqlite3").read_bytes())
+    damage(path, path.stat().st_size - 4096, 4096)
+    with Ledger.open(path, NOW_S) as ledger:
+        assert len(list(ledger.records())) == 3
+        assert list(ledger.logins_since(0)) == []
 
 
 @pytest.mark.parametrize("part", [0.001, 0.02, 0.5, 0.95])
@@ -108,7 +140,7 @@ def test_truncated_file(full: Path, part: float) -> None:
     os.truncate(full, int(full.stat().st_size * part))
     with Ledger.open(full, NOW_S) as ledger:
         assert len(list(ledger.active_bans(NOW_S))) <= 2000
-        assert ledger.prune(NOW_S, 1e9, 1e9) == 0
+        assert ledger.prune(NOW_S, strike_age_s=1e9, ban_age_s=1e9, login_age_s=1e9) == 0
 
     assert full.with_name(f"ledger.sqlite3.corrupt-{STAMP}").exists()
 

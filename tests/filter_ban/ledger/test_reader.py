@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from filter_ban.ledger import Ledger, LedgerError, Trouble, files, open_reader
-from filter_ban.model import Ban
+from filter_ban.model import Ban, Strike
 
 NOW_S = 1_800_000_000
 READ = """
@@ -26,6 +26,7 @@ with open_reader(Path(sys.argv[1])) as reader:
 """
 
 MakeBan = Callable[..., Ban]
+MakeStrike = Callable[..., Strike]
 
 
 def read_as_nobody(path: Path) -> str:
@@ -133,7 +134,8 @@ def test_damaged(path: Path, content: bytes) -> None:
     [
         "UPDATE ban SET client = 'nobody'",
         "UPDATE ban SET client = CAST(x'FF' AS TEXT)",
-        "UPDATE strike SET kind = 'nothing'",
+        "UPDATE strike SET client = ''",
+        "UPDATE login SET client = 'nobody'",
         "DELETE FROM meta",
     ],
 )
@@ -141,8 +143,22 @@ def test_rows_without_sense(ledger: Ledger, change: str) -> None:
     """Rows that we cannot have written are damage."""
     ledger._db.execute("INSERT INTO ban VALUES (1, '192.0.2.7', 1, NULL, '', '', 1, 1, '', 1, NULL, '')")
     ledger._db.execute("INSERT INTO strike VALUES (1, '192.0.2.7', 1, 'auth-fail', 1, '', 0, '')")
+    ledger._db.execute("INSERT INTO login VALUES ('192.0.2.7', 5, 1)")
     ledger._db.execute(change)
     with pytest.raises(LedgerError, match="is damaged") as raised:
-        _ = (list(ledger.active_bans(1)), list(ledger.strikes_since(0)), ledger.user_key)
+        _ = (
+            list(ledger.active_bans(1)),
+            list(ledger.strikes_since(0)),
+            list(ledger.logins_since(0)),
+            ledger.user_key,
+        )
 
     assert Trouble.CORRUPT is raised.value.trouble
+
+
+def test_kind_of_a_newer_program(ledger: Ledger, make_strike: MakeStrike) -> None:
+    """A strike of a kind that is not known yet is passed over; its neighbours are read."""
+    ledger.record_strikes([make_strike(time_s=NOW_S + number) for number in range(3)])
+    ledger._db.execute("UPDATE strike SET kind = 'not-yet-known' WHERE id = 2")
+
+    assert [make_strike(time_s=NOW_S + 2), make_strike()] == list(ledger.strikes_since(0))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Tests of filter_ban.ledger.schema."""
 
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -9,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from filter_ban.client import parse_network
 from filter_ban.ledger import Ledger, LedgerError, Trouble, open_reader
 from filter_ban.ledger.schema import MIGRATIONS, migrate
-from filter_ban.model import Ban
+from filter_ban.model import Ban, Login
 
 NOW_S = 1_800_000_000
+VERSION = len(MIGRATIONS)
+VERSION_1 = Path(__file__).with_name("version-1.sqlite3")  # written by the last program of that version
 NEXT = (
     *MIGRATIONS,
     ("ALTER TABLE ban ADD COLUMN note TEXT NOT NULL DEFAULT ''", "CREATE INDEX note ON ban (note)"),
@@ -41,14 +45,32 @@ def db(old: Path) -> Iterator[sqlite3.Connection]:
 def test_migration(old: Path, db: sqlite3.Connection) -> None:
     """A newer version changes the tables, keeps the rows, and leaves a copy of what was."""
     migrate(db, old, b"", NEXT)
-    copy = old.with_name("ledger.sqlite3.version-1")
+    copy = old.with_name(f"ledger.sqlite3.version-{VERSION}")
 
     assert db.execute("SELECT client, note FROM ban").fetchall() == [("192.0.2.7", "")]
-    assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    assert db.execute("PRAGMA user_version").fetchone() == (VERSION + 1,)
     assert copy.stat().st_mode & 0o777 == 0o600
     with open_reader(copy) as reader:
         assert len(list(reader.active_bans(NOW_S))) == 1
     assert list(old.parent.glob("*unfinished*")) == []
+
+
+def test_from_version_1(path: Path) -> None:
+    """A ledger of version 1 keeps its bans, strikes and key, and can remember logins."""
+    path.parent.mkdir()
+    shutil.copy(VERSION_1, path)
+    login = Login(parse_network("192.0.2.7"), 5, NOW_S)
+    with Ledger.open(path, NOW_S) as ledger:
+        ledger.record_logins([login])
+        bans = [(record.ban.reference, record.lifted_by) for record in ledger.records()]
+        strikes = [(strike.user, strike.user_tag) for strike in ledger.strikes_since(0)]
+
+        assert bans == [("7KQ2M4XD", ""), ("4XD7KQ2M", ""), ("M4XD7KQ2", "root")]
+        assert strikes == [("al…@example.org", 7), ("al…@example.org", 6), ("al…@example.org", 5)]
+        assert ledger.user_key == b"version-1-of-key"
+        assert [login] == list(ledger.logins_since(0))
+        assert ledger.facts(NOW_S).schema_version == VERSION
+    assert VERSION_1.read_bytes()[100:] == path.with_name("ledger.sqlite3.version-1").read_bytes()[100:]
 
 
 def test_migration_is_done_once(old: Path, db: sqlite3.Connection) -> None:
@@ -69,7 +91,7 @@ def test_failed_migration_changes_nothing(old: Path, db: sqlite3.Connection) -> 
 
 def test_earlier_copy_is_kept(old: Path, db: sqlite3.Connection) -> None:
     """A copy from an earlier try is not overwritten."""
-    copy = old.with_name("ledger.sqlite3.version-1")
+    copy = old.with_name(f"ledger.sqlite3.version-{VERSION}")
     copy.write_bytes(b"precious")
     migrate(db, old, b"", NEXT)
 
@@ -83,7 +105,9 @@ def test_newer_version_is_refused(old: Path, db: sqlite3.Connection) -> None:
     before = old.read_bytes()
 
     for opening in (partial(Ledger.open, now_s=NOW_S), open_reader):
-        with pytest.raises(LedgerError, match="schema version is 7, this filter-ban knows 1") as raised:
+        with pytest.raises(
+            LedgerError, match=f"schema version is 7, this filter-ban knows {VERSION}"
+        ) as raised:
             opening(old)
         assert Trouble.UNUSABLE is raised.value.trouble
     assert before == old.read_bytes()
@@ -92,7 +116,7 @@ def test_newer_version_is_refused(old: Path, db: sqlite3.Connection) -> None:
 def test_older_version_is_not_read(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader leaves migrating to the daemon."""
     monkeypatch.setattr("filter_ban.ledger.reader.MIGRATIONS", NEXT)
-    with pytest.raises(LedgerError, match="schema version 1: the daemon updates it"):
+    with pytest.raises(LedgerError, match=f"schema version {VERSION}: the daemon updates it"):
         open_reader(old)
 
 

@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 
 from filter_ban.client import make_key, parse_network
 from filter_ban.ledger import Ledger, LedgerError, Recorded, Trouble
-from filter_ban.model import Ban, Kind, Strike
+from filter_ban.ledger.backlog import Lift
+from filter_ban.ledger.schema import MIGRATIONS
+from filter_ban.model import Ban, Kind, Login, Strike
 
 NOW_S = 1_800_000_000
 CLIENT = parse_network("192.0.2.7")
 
 MakeBan = Callable[..., Ban]
 MakeStrike = Callable[..., Strike]
+MakeLogin = Callable[..., Login]
 
 keys = st.builds(make_key, st.binary(min_size=4, max_size=4), st.integers(0, 32)) | st.builds(
     make_key, st.binary(min_size=16, max_size=16), st.integers(0, 128)
@@ -162,6 +165,46 @@ def test_lift(ledger: Ledger, make_ban: MakeBan, make_strike: MakeStrike) -> Non
     assert ledger.record_bans([make_ban(start_s=NOW_S + 7)]) == [Recorded.NEW]
 
 
+def test_lifts_by_several_hands(ledger: Ledger, make_ban: MakeBan) -> None:
+    """Lifts of different hands and times are done together, each as if alone; of two for a client the first counts."""
+    ledger.record_bans([make_ban(number) for number in range(3)])
+    first, second, third = (make_ban(number).client for number in range(3))
+    lifts = [Lift(first, NOW_S + 1, "ann"), Lift(second, NOW_S + 2, "bob"), Lift(first, NOW_S + 3, "bob")]
+    late = Lift(third, NOW_S + 900, "ann")
+
+    assert {first, second} == set(ledger.lift_all([*lifts, late]))
+    assert [(record.lifted_s, record.lifted_by) for record in ledger.records()] == [
+        (NOW_S + 1, "ann"),
+        (NOW_S + 2, "bob"),
+        (None, ""),
+    ]
+
+
+@settings(max_examples=30, deadline=None)
+@given(logins=st.lists(st.builds(Login, keys, st.integers(0, 2), seconds), max_size=60))
+def test_last_login_is_remembered(tmp_path_factory: pytest.TempPathFactory, logins: list[Login]) -> None:
+    """Of each user at a client the last login is read back, newest first, in whatever batches they were recorded."""
+    with Ledger.open(tmp_path_factory.mktemp("ledger") / "ledger.sqlite3", NOW_S) as ledger:
+        ledger.record_logins(logins[:30])
+        ledger.record_logins(logins[30:])
+        ledger.record_logins(logins[:1])
+        found = list(ledger.logins_since(float("-inf")))
+
+    last: dict[tuple[object, int], float] = {}
+    for one in logins:
+        user = one.client, one.user_tag
+        last[user] = max(one.time_s, last.get(user, one.time_s))
+    assert last == {(one.client, one.user_tag): one.time_s for one in found}
+    assert [one.time_s for one in found] == sorted(last.values(), reverse=True)
+
+
+def test_logins_since(ledger: Ledger, make_login: MakeLogin) -> None:
+    """Logins up to the given time are left out."""
+    ledger.record_logins([make_login(1, time_s=1000.9), make_login(2, time_s=1001.9), make_login("::/64")])
+
+    assert [make_login("::/64"), make_login(2, time_s=1001)] == list(ledger.logins_since(1000))
+
+
 def test_forgive(ledger: Ledger, make_strike: MakeStrike) -> None:
     """The strikes of one user at one client go; those of other users and clients stay."""
     stay = [make_strike(user_tag=6), make_strike("192.0.2.8", user_tag=5), make_strike(user_tag=0)]
@@ -191,8 +234,8 @@ def test_strikes_of(ledger: Ledger, make_strike: MakeStrike) -> None:
     assert {("al…@example.org", 9)} == {(strike.user, strike.user_tag) for strike in found}
 
 
-def test_prune(ledger: Ledger, make_ban: MakeBan, make_strike: MakeStrike) -> None:
-    """Old strikes and old bans that are over go, some at a time; whatever is still in force stays."""
+def test_prune(ledger: Ledger, make_ban: MakeBan, make_strike: MakeStrike, make_login: MakeLogin) -> None:
+    """Old strikes, old logins and old bans that are over go, some at a time; whatever is still in force stays."""
     old_s = NOW_S - 1000
     ledger.record_strikes(
         [make_strike(time_s=old_s), make_strike(time_s=old_s), make_strike(time_s=old_s + 1)]
@@ -202,8 +245,11 @@ def test_prune(ledger: Ledger, make_ban: MakeBan, make_strike: MakeStrike) -> No
     ledger.record_bans([make_ban(5, start_s=old_s + 1, length_s=10)])
     ledger.lift([make_ban(4).client], NOW_S, "root")
 
-    removed = [ledger.prune(NOW_S, strike_age_s=1000, ban_age_s=1000, limit=1) for _ in range(3)]
-    assert removed == [2, 2, 0]
+    ledger.record_logins([make_login(1, time_s=old_s - 1), make_login(2, time_s=old_s)])
+
+    ages = {"strike_age_s": 1000, "ban_age_s": 1000, "login_age_s": 1001}
+    assert [ledger.prune(NOW_S, limit=1, **ages) for _ in range(3)] == [3, 2, 0]
+    assert [make_login(2, time_s=old_s)] == list(ledger.logins_since(0))
     assert [record.ban.client[3] for record in ledger.records()] == [2, 3, 5]
     assert [old_s + 1] == [strike.time_s for strike in ledger.strikes_since(0)]
 
@@ -228,7 +274,7 @@ def test_facts(ledger: Ledger, path: Path, make_ban: MakeBan, make_strike: MakeS
     ledger.record_strikes([make_strike()])
     facts = ledger.facts(NOW_S)
 
-    assert (path, 1, 2, 3, 1) == (
+    assert (path, len(MIGRATIONS), 2, 3, 1) == (
         facts.path,
         facts.schema_version,
         facts.active_bans,

@@ -10,13 +10,14 @@ import pytest
 from filter_ban.client import ClientKey, parse_network
 from filter_ban.ledger import Ledger, LedgerWriter, Retention, open_reader
 from filter_ban.ledger.writer import Pace
-from filter_ban.model import Ban, Strike
+from filter_ban.model import Ban, Login, Strike
 
 NOW_S = 1_800_000_000
 CLIENT = parse_network("192.0.2.7")
 
 MakeBan = Callable[..., Ban]
 MakeStrike = Callable[..., Strike]
+MakeLogin = Callable[..., Login]
 RunDaemon = Callable[..., Any]
 Until = Callable[[Callable[[], object]], None]
 
@@ -31,6 +32,12 @@ def strikes_in(path: Path) -> list[Strike]:
     """Return all strikes, oldest first, as another process reads them."""
     with open_reader(path) as reader:
         return list(reader.strikes_since(0))[::-1]
+
+
+def logins_in(path: Path) -> list[Login]:
+    """Return all logins, newest first, as another process reads them."""
+    with open_reader(path) as reader:
+        return list(reader.logins_since(0))
 
 
 def test_ban_is_committed(path: Path, run_daemon: RunDaemon, make_ban: MakeBan, until: Until) -> None:
@@ -80,6 +87,25 @@ def test_strikes_are_flushed(
     assert [make_strike(user="al…@example.org", user_tag=5)] == strikes_in(path)
 
 
+def test_logins_are_flushed(path: Path, run_daemon: RunDaemon, make_login: MakeLogin, until: Until) -> None:
+    """Logins are on disk a moment later, without a stop."""
+    daemon = run_daemon(path)
+    until(lambda: daemon.opened)
+    daemon.writer.login([make_login(), make_login(time_s=NOW_S + 1.5), make_login(user_tag=6)])
+    until(lambda: not daemon.writer.health().pending_logins)
+
+    assert [make_login(time_s=NOW_S + 1), make_login(user_tag=6)] == logins_in(path)
+
+
+def test_logins_beyond_one_transaction(path: Path, run_daemon: RunDaemon, make_login: MakeLogin) -> None:
+    """A stop writes all logins, also more than fit a transaction."""
+    daemon = run_daemon(path)
+    daemon.writer.login([make_login(number) for number in range(9000)])
+
+    assert daemon.writer.stop(20)
+    assert len(logins_in(path)) == 9000
+
+
 def test_flush_on_request(path: Path, make_strike: MakeStrike, until: Until) -> None:
     """Strikes need not wait for the next flush when somebody wants to see them."""
     writer = LedgerWriter(
@@ -109,6 +135,19 @@ def test_lift(path: Path, run_daemon: RunDaemon, make_ban: MakeBan, make_strike:
     assert all(strike.time_s > NOW_S for strike in strikes_in(path))
 
 
+def test_many_lifts(path: Path, run_daemon: RunDaemon, make_ban: MakeBan, make_strike: MakeStrike) -> None:
+    """Lifts of different times, more than one transaction of bans, leave only what was not lifted."""
+    daemon = run_daemon(path)
+    daemon.writer.strike([make_strike(number) for number in range(3500)])
+    daemon.writer.record([make_ban(number) for number in range(3500)])
+    for number in range(3400):
+        daemon.writer.lift([make_ban(number).client], NOW_S + number % 7, "root")
+
+    assert daemon.writer.stop(20)
+    assert [make_ban(number).client for number in range(3400, 3500)] == stored(path)
+    assert [make_strike(number) for number in range(3400, 3500)] == strikes_in(path)
+
+
 def test_forgive(path: Path, run_daemon: RunDaemon, make_strike: MakeStrike) -> None:
     """A pardon removes the user's strikes before it and none after it, though all are written at once."""
     daemon = run_daemon(path)
@@ -121,14 +160,31 @@ def test_forgive(path: Path, run_daemon: RunDaemon, make_strike: MakeStrike) -> 
 
 
 def test_old_rows_are_pruned(
-    ledger: Ledger, path: Path, run_daemon: RunDaemon, make_strike: MakeStrike, until: Until
+    path: Path, run_daemon: RunDaemon, make_strike: MakeStrike, make_login: MakeLogin, until: Until
 ) -> None:
     """What is older than the retention goes by itself."""
-    ledger.record_strikes([make_strike(time_s=NOW_S - 604_800), make_strike()])
-    run_daemon(path, ledger)
-    until(lambda: len(strikes_in(path)) == 1)
+    with Ledger.open(path, NOW_S) as ledger:
+        ledger.record_strikes([make_strike(time_s=NOW_S - 604_800), make_strike()])
+        ledger.record_logins([make_login(1, time_s=NOW_S - 5_184_000), make_login(2)])
+    run_daemon(path)
+    until(lambda: len(strikes_in(path)) == len(logins_in(path)) == 1)
 
     assert [make_strike()] == strikes_in(path)
+    assert [make_login(2)] == logins_in(path)
+
+
+def test_impossible_login_does_not_stop_the_others(
+    path: Path, run_daemon: RunDaemon, make_login: MakeLogin, until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Logins that SQLite cannot hold are dropped with a traceback; later ones are recorded."""
+    daemon = run_daemon(path)
+    daemon.writer.login([make_login(user_tag=2**80)])
+    until(lambda: not daemon.writer.health().pending_logins)
+    daemon.writer.login([make_login()])
+    until(lambda: not daemon.writer.health().pending_logins)
+
+    assert [make_login()] == logins_in(path)
+    assert "cannot record rows=1 of Login" in caplog.text
 
 
 def test_impossible_ban_does_not_stop_the_others(

@@ -17,15 +17,16 @@ from typing import Any
 import pytest
 
 from filter_ban.client import ClientKey, parse_network
-from filter_ban.ledger import Ledger, open_reader
+from filter_ban.ledger import Ledger, LedgerError, open_reader
 from filter_ban.ledger.backlog import Backlog
-from filter_ban.model import Ban, Strike
+from filter_ban.model import Ban, Login, Strike
 
 NOW_S = 1_800_000_000
 CLIENT = parse_network("192.0.2.7")
 
 MakeBan = Callable[..., Ban]
 MakeStrike = Callable[..., Strike]
+MakeLogin = Callable[..., Login]
 RunDaemon = Callable[..., Any]
 Until = Callable[[Callable[[], object]], None]
 
@@ -40,6 +41,15 @@ def strikes_in(path: Path) -> list[Strike]:
     """Return all strikes, as another process reads them."""
     with open_reader(path) as reader:
         return list(reader.strikes_since(0))[::-1]
+
+
+def logins_in(path: Path) -> list[Login]:
+    """Return all logins, as another process reads them; none before there is a ledger."""
+    try:
+        with open_reader(path) as reader:
+            return list(reader.logins_since(0))
+    except LedgerError:
+        return []
 
 
 def test_locked(
@@ -142,9 +152,13 @@ def test_folder_in_place_of_the_file(
     until(lambda: daemon.committed)
 
 
-def test_file_deleted(path: Path, run_daemon: RunDaemon, make_ban: MakeBan, until: Until) -> None:
-    """When the files are deleted in use, a new ledger holds the bans of the old one and the next."""
+def test_file_deleted(
+    path: Path, run_daemon: RunDaemon, make_ban: MakeBan, make_login: MakeLogin, until: Until
+) -> None:
+    """When the files are deleted in use, a new ledger holds the bans and logins of the old one and the next."""
     daemon = run_daemon(path)
+    daemon.writer.login([make_login()])
+    until(lambda: logins_in(path))
     daemon.writer.record([make_ban()])
     until(lambda: daemon.committed)
     for file in path.parent.iterdir():
@@ -153,6 +167,7 @@ def test_file_deleted(path: Path, run_daemon: RunDaemon, make_ban: MakeBan, unti
     until(lambda: len(daemon.committed) == 2)
 
     assert [CLIENT, parse_network("192.0.2.8")] == stored(path)
+    assert [make_login()] == logins_in(path)
     assert daemon.opened == 2
 
 
@@ -228,6 +243,21 @@ def test_strikes_overflow(
     until(lambda: daemon.writer.health().ok)
     until(lambda: len(strikes_in(path)) == 10)
     assert [make_strike(number) for number in range(15, 25)] == strikes_in(path)
+
+
+def test_logins_overflow(path: Path, run_daemon: RunDaemon, make_login: MakeLogin, until: Until) -> None:
+    """When logins cannot be written the oldest are dropped and counted; the rest is written in the end."""
+    path.mkdir(parents=True)
+    daemon = run_daemon(path, backlog=Backlog(max_logins=10))
+    for number in range(25):
+        daemon.writer.login([make_login(number)])
+    until(lambda: not daemon.writer.health().ok)
+    health = daemon.writer.health()
+
+    assert (health.pending_logins, health.dropped_logins) == (10, 15)
+    path.rmdir()
+    until(lambda: len(logins_in(path)) == 10)
+    assert [make_login(number) for number in range(15, 25)] == logins_in(path)
 
 
 WRITING = """
