@@ -19,6 +19,7 @@ COMMANDS: Final = (
     "lift",
     "resync",
     "check",
+    "replay",
     "setup",
     "doctor",
     "demo",
