@@ -30,8 +30,8 @@ from filter_ban.client import LOOPBACK
 from filter_ban.clients import Clients
 from filter_ban.config import Config
 from filter_ban.engine import Engine, Policy
-from filter_ban.engine.engine import Outbox
 from filter_ban.engine.history import NO_SECRET
+from filter_ban.engine.outbox import Outbox
 from filter_ban.model import Answer, Kind, Verdict
 from filter_ban.tags import SecretTags, UserTags
 from filter_ban.verdicts import Verdicts
@@ -130,8 +130,7 @@ class Guard:
         if not client:
             return
         with self._lock:
-            self.now_s()
-            self.engine.success(client, self._users.of(user[:MAX_USER]))
+            self.engine.success(client, self._users.of(user[:MAX_USER]), self.now_s())
         self._hand_on()
 
     def _hand_on(self) -> None:

@@ -18,7 +18,9 @@ from filter_ban.client import ClientKey
 from filter_ban.clients import Clients
 from filter_ban.engine import Engine
 from filter_ban.engine.history import NO_SECRET
+from filter_ban.helo import is_bad, may_be_address
 from filter_ban.model import Answer, Ban, Kind
+from filter_ban.recording import Recorder
 from filter_ban.sensors.sensor import Sensor
 from filter_ban.tags import SecretTags, UserTags
 from filter_ban.verdicts import Verdicts
@@ -27,6 +29,7 @@ from opensmtpd import Row
 REPORTS: Final = ("link-connect", "link-disconnect", "link-identify", "link-tls", "link-auth")
 PHASES: Final = ("connect", "auth", "mail-from")
 MAX_SESSIONS: Final = 10_000
+_METHOD: Final = len("EHLO|")
 _FAIL: Final = opensmtpd.AuthResult.FAIL
 _PASS: Final = opensmtpd.AuthResult.PASS
 
@@ -37,13 +40,27 @@ class _Session:
 
     opening: Row  # its link-connect
     unencrypted: bool  # on an smtps port, before the handshake
+    guest: bool = False  # known from its beginning; nobody has logged in or relayed
     client: ClientKey | None = None  # once it has mattered
     tried: int | None = None  # tag of the secret of an AUTH that was let through and is not yet decided
     failed: tuple[str, int] | None = None  # user and secret of the last failed login
+    bad_helo: bool = False  # counted
 
 
 class OpensmtpdSensor(Sensor):
-    """Bytes of one smtpd in, answers out; never raises, and answers each readable request exactly once."""
+    """
+    Bytes of one smtpd in, answers out; never raises, and answers each readable request exactly once.
+
+    Args:
+        engine, clients, verdicts, users, secrets, clock, recorder: As for every sensor.
+        smtps_ports: Of listeners that speak TLS from the start.
+        submission_ports: Of listeners where a client must log in before it sends.
+        bad_helo: Names that only bots give themselves.
+
+    What smtpd refuses on its own it reports to nobody: AUTH where it is not offered or names no mechanism, and MAIL
+    without a login on listeners with ``auth``; those with ``auth-optional`` show it.
+
+    """
 
     def __init__(
         self,
@@ -54,12 +71,23 @@ class OpensmtpdSensor(Sensor):
         users: UserTags,
         secrets: SecretTags,
         smtps_ports: Collection[int],
+        submission_ports: Collection[int],
+        bad_helo: Collection[str],
         clock: Callable[[], float],
+        recorder: Recorder | None = None,
     ) -> None:
         super().__init__(
-            engine=engine, clients=clients, verdicts=verdicts, users=users, secrets=secrets, clock=clock
+            engine=engine,
+            clients=clients,
+            verdicts=verdicts,
+            users=users,
+            secrets=secrets,
+            clock=clock,
+            recorder=recorder,
         )
-        self._smtps = tuple(f":{port}" for port in smtps_ports)
+        self._smtps = _endings(smtps_ports)
+        self._submission = _endings(submission_ports)
+        self._bad_helo = frozenset(name.encode().decode("latin-1") for name in bad_helo)  # as rows have it
         self._now_s = 0.0
         self._ban_of = verdicts.ban_of
         self._sessions: dict[str, _Session] = {}
@@ -101,7 +129,19 @@ class OpensmtpdSensor(Sensor):
         sessions[session] = _Session(row, row[-1].endswith(self._smtps))
 
     def _link_identify(self, row: Row) -> None:
-        pass
+        name = row[6][_METHOD:]
+        if name in self._bad_helo or may_be_address(name):
+            self._judge_name(row, name)
+
+    def _judge_name(self, row: Row, name: str) -> None:
+        """Count a HELO name that does not pass at first sight, once a session."""
+        session = self._sessions[row[5]]
+        if not session.guest or session.bad_helo or self._ban_of(self._client(session)) is not None:
+            return
+        _, listener = opensmtpd.opening(session.opening)
+        if is_bad(name, self._bad_helo, listener.rpartition(":")[0]):
+            session.bad_helo = True
+            self._strike(Kind.BAD_HELO, session, row)
 
     def _link_tls(self, row: Row) -> None:
         session = self._sessions.get(row[5])
@@ -121,6 +161,7 @@ class OpensmtpdSensor(Sensor):
                 session.failed = None
             self._strike(Kind.AUTH_FAIL, session, row, user, secret)
         elif result is _PASS:
+            session.guest = False
             # of a banned client: the password check had begun when the ban fell; the session ends at MAIL
             self.credit(session.client or self._client(session), user)
 
@@ -151,7 +192,7 @@ class OpensmtpdSensor(Sensor):
             if not 0.0 < time_s < self._now_s:
                 time_s = self._now_s  # what has not happened yet, or makes no sense, is happening now
             _, listener = opensmtpd.opening(session.opening)
-            self._engine.strike(kind, client, time_s, user, self._users.of(user), secret, listener)
+            self._tell(kind, client, time_s, user, secret, listener)
 
     # --- requests
 
@@ -161,6 +202,7 @@ class OpensmtpdSensor(Sensor):
         ban = self._ban_of(client)
         if ban is None or (ban.offence == 1 and session.unencrypted):
             # smtpd would send the reply in plain text before TLS: what may be a person is told at AUTH instead
+            session.guest = True
             self._answers.append(self._let_connect(row))
         else:
             session.unencrypted = False
@@ -183,6 +225,9 @@ class OpensmtpdSensor(Sensor):
         session = self._sessions[row[5]]
         ban = self._ban_of(session.client or self._client(session))
         if ban is None:
+            if session.guest and session.opening[-1].endswith(self._submission):
+                session.guest = False
+                self._strike(Kind.RELAY_ATTEMPT, session, row)
             self._answers.append(self._let_send(row))
         else:
             self._refuse(row, ban)
@@ -207,6 +252,11 @@ class OpensmtpdSensor(Sensor):
                 )
             case opensmtpd.Malformed():
                 self.counts["malformed"] += 1
+
+
+def _endings(ports: Collection[int]) -> tuple[str, ...]:
+    """Return how the listeners of *ports* end."""
+    return tuple(f":{port}" for port in ports)
 
 
 def _repeated(failed: tuple[str, int], user: str) -> int:

@@ -19,6 +19,7 @@ from filter_ban.engine import Engine
 from filter_ban.helo import is_bad
 from filter_ban.logline import fact
 from filter_ban.model import Ban, Kind
+from filter_ban.recording import Recorder
 from filter_ban.sensors.sensor import MAX_USER, Sensor
 from filter_ban.tags import SecretTags, UserTags
 from filter_ban.text import excerpt
@@ -93,9 +94,16 @@ class PostfixSensor(Sensor):
         clock: Callable[[], float],
         submission_ports: Collection[int],
         bad_helo: Collection[str],
+        recorder: Recorder | None = None,
     ) -> None:
         super().__init__(
-            engine=engine, clients=clients, verdicts=verdicts, users=users, secrets=secrets, clock=clock
+            engine=engine,
+            clients=clients,
+            verdicts=verdicts,
+            users=users,
+            secrets=secrets,
+            clock=clock,
+            recorder=recorder,
         )
         self._submission_ports = frozenset(map(str, submission_ports))
         self._bad_helo = frozenset(bad_helo)
@@ -152,7 +160,7 @@ class PostfixSensor(Sensor):
             self.credit(client, user)
 
     def _not_logged_in(self, attributes: Attributes, client: ClientKey) -> None:
-        if is_bad(attributes.get("helo_name", ""), self._bad_helo):
+        if is_bad(attributes.get("helo_name", ""), self._bad_helo, attributes.get("server_address", "")):
             session = self._session(attributes)
             if not session.bad_helo:
                 session.bad_helo = True

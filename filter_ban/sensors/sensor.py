@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from filter_ban.client import ClientKey, key_text
+from filter_ban.client import ClientKey, address_text, key_text
 from filter_ban.clients import Clients
 from filter_ban.engine import Engine
 from filter_ban.engine.history import NO_SECRET
 from filter_ban.logline import fact
 from filter_ban.model import Kind
+from filter_ban.recording import Recorder
+from filter_ban.signals import Signal
 from filter_ban.tags import SecretTags, UserTags
 from filter_ban.verdicts import Verdicts
 
@@ -29,6 +31,7 @@ class Sensor:
         verdicts: What a client is told.
         users, secrets: Tags of names and passwords.
         clock: Unix seconds.
+        recorder: Gets every signal; None records nothing.
 
     """
 
@@ -41,6 +44,7 @@ class Sensor:
         users: UserTags,
         secrets: SecretTags,
         clock: Callable[[], float],
+        recorder: Recorder | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._engine = engine
@@ -49,6 +53,7 @@ class Sensor:
         self._users = users
         self._secrets = secrets
         self._clock = clock
+        self._recorder = recorder
 
     def strike(
         self, kind: Kind, client: ClientKey, *, user: str = "", secret: int = NO_SECRET, service: str = ""
@@ -56,15 +61,30 @@ class Sensor:
         """Count a signal of this moment against *client*."""
         self.counts[kind] += 1
         if client:
-            user = user[:MAX_USER]
-            self._engine.strike(kind, client, self._clock(), user, self._users.of(user), secret, service)
+            self._tell(kind, client, self._clock(), user[:MAX_USER], secret, service)
+
+    def _tell(  # noqa: PLR0917 - keywords cost time where each failed login passes
+        self, kind: Kind, client: ClientKey, time_s: float, user: str, secret: int, service: str
+    ) -> None:
+        tag = self._users.of(user)
+        self._engine.strike(kind, client, time_s, user, tag, secret, service)
+        if self._recorder is not None:
+            self._recorder.record(Signal(time_s, kind, address_text(client), service, user, tag, secret))
 
     def credit(self, client: ClientKey, user: str) -> None:
         """Credit *client* with a login, unless it is banned: then a guess was right."""
         self.counts[Kind.AUTH_PASS] += 1
-        if self._verdicts.ban_of(client) is None:
-            self._engine.success(client, self._users.of(user[:MAX_USER]))
-        else:
+        if not client:
+            return
+        user, now_s = user[:MAX_USER], self._clock()
+        tag = self._users.of(user)
+        banned = self._verdicts.ban_of(client) is not None
+        self._engine.success(client, tag, now_s)
+        if self._recorder is not None:
+            self._recorder.record(
+                Signal(now_s, Kind.AUTH_PASS, address_text(client), user=user, user_tag=tag)
+            )
+        if banned:
             self.counts["auth-pass-banned"] += 1
             _log.warning(
                 fact("alarm", client=key_text(client), why="banned, and just logged in with a right password")

@@ -18,7 +18,7 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from filter_ban.client import key_text
 from filter_ban.config import Config, parse_config
-from filter_ban.engine.engine import Outbox
+from filter_ban.engine.outbox import Outbox
 from filter_ban.model import Answer, Kind
 from filter_ban.sensors.aiosmtpd import EmbeddedGuard, GuardedSMTP
 
@@ -405,7 +405,8 @@ def test_mail_of_a_banned_client() -> None:
     async def act(stage: Stage) -> None:
         async with stage.greeted() as inside:
             await inside.say(plain(RIGHT))
-            await stage.guess(*guesses(5))
+            async with stage.greeted() as outside:
+                await outside.talk(*(plain(password, "bob") for password in guesses(5)))
             assert await inside.talk("NOOP", "MAIL FROM:<a@example.org>") + [await inside.reply()] == [
                 "250",
                 "421",

@@ -47,7 +47,9 @@ class Rig:
             verdicts=Verdicts(self.engine, config.reply.banned),
             users=UserTags(b"0123456789abcdef"),
             secrets=SecretTags(),
-            smtps_ports=(465,),
+            smtps_ports=config.opensmtpd.smtps_ports,
+            submission_ports=config.opensmtpd.submission_ports,
+            bad_helo=config.helo.bad,
             clock=lambda: self.now_s,
         )
 
@@ -64,13 +66,18 @@ class Rig:
         assert answer.count("\n") == 1
         return answer[len(f"filter-result|{session}|{T}|") : -1]
 
-    def connect(self, client: str = BOT, port: int = 587, session: str = S) -> str:
+    def connect(self, client: str = BOT, port: int = 587, session: str = S, server: str = "192.0.2.1") -> str:
         """Begin a session; return the decision at connect."""
         source = f"[{client}]" if ":" in client else client
         self.report(
-            "link-connect", "<unknown>", "fail", f"{source}:4711", f"192.0.2.1:{port}", session=session
+            "link-connect", "<unknown>", "fail", f"{source}:4711", f"{server}:{port}", session=session
         )
         return self.ask("connect", "<unknown>", source, session=session)
+
+    def ban(self) -> None:
+        """Ban the client by hand."""
+        client = Clients(self.engine.policy).of(BOT)
+        self.engine.ban(client, int(self.now_s), rule="by hand", reason="", length_s=3600)
 
     def login(self, argument: str, result: str = "fail", user: str = "alice", session: str = S) -> str:
         """Try to log in; return the decision at auth."""
@@ -168,6 +175,164 @@ def test_aborted_logins_are_strikes() -> None:
     rig.report("link-disconnect")
 
     assert rig.strikes == ["auth-abort"] * 2
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(TRANSCRIPTS.glob("opensmtpd-*/[ef]-*.txt")),
+    ids=lambda path: f"{path.parent.name}-{path.stem}",
+)
+def test_recorded_aborts(path: Path) -> None:
+    """Malformed, cancelled, of an unknown mechanism or dropped: what was asked about and has no outcome, each once."""
+    stream = read_transcript(path).received
+    rig = Rig('[limits]\nwindows = ["1000 in 7d"]')
+    rig.now_s = 4e9
+    rig.sensor.receive_data(stream)
+
+    asked, decided = stream.count(b"|smtp-in|auth|"), stream.count(b"|smtp-in|link-auth|")
+    assert rig.sensor.counts["auth-abort"] == rig.strikes.count("auth-abort") == asked - decided > 0
+    assert rig.sensor.counts["auth-fail"] == decided
+
+
+def test_an_abort_is_no_attempt_twice() -> None:
+    """After an abort came the next attempt, a login, or nothing more before the end: one strike in each case."""
+    rig = Rig()
+    for outcome in ("fail", "pass", "error"):
+        rig.connect()
+        rig.ask("auth", "LOGIN")
+        rig.login("LOGIN", outcome)
+        rig.report("link-disconnect")
+
+    assert rig.strikes.count("auth-abort") == 3
+    assert rig.sensor.counts["auth-fail"] == 1
+
+
+def test_an_auth_that_began_before_this_daemon() -> None:
+    """What the daemon before was asked about is no abort when the session ends."""
+    rig = Rig()
+    rig.report("link-connect", "<unknown>", "fail", f"{BOT}:4711", "192.0.2.1:587")
+    rig.report("link-disconnect")
+
+    assert rig.strikes == []
+
+
+@pytest.mark.parametrize("version", ["0.6", "0.7"])
+@pytest.mark.parametrize("method", ["HELO", "EHLO"])
+@pytest.mark.parametrize(
+    ("server", "name", "counts"),
+    [
+        ("192.0.2.1", "User", True),
+        ("192.0.2.1", "ylmf-pc", True),
+        ("192.0.2.1", "user", False),
+        ("192.0.2.1", "User|x", False),
+        ("192.0.2.1", "", False),
+        ("198.18.0.1", "[198.18.0.1]", True),
+        ("198.18.0.1", "198.18.0.1", True),
+        ("198.18.0.1", "[198.18.0.10]", False),
+        ("[fd00::1]", "[IPv6:fd00::1]", True),
+        ("[fe80::1%veth0]", "[IPv6:fe80::1]", False),
+        ("127.0.0.1", "[127.0.0.1]", False),
+        ("0.0.0.0", "0.0.0.0", False),
+        ("[::]", "[IPv6:::]", False),
+        ("192.0.2.1", "localhost", False),
+    ],
+)
+def test_bad_helo(version: str, method: str, server: str, name: str, counts: bool) -> None:
+    """A name of helo.bad, or the address that the client connected to, counts once a session, before and after TLS."""
+    rig = Rig(version=version)
+    for session in (S, "0" * 16):
+        rig.connect(server=server, port=25, session=session)
+        for _ in range(2):
+            rig.report("link-identify", method, name, session=session)
+
+    assert rig.strikes == (["bad-helo"] * 2 if counts else [])
+    assert {strike.service for strike in rig.engine.outbox.strikes} <= {f"{server}:25"}
+
+
+def test_bad_helo_beyond_ascii() -> None:
+    """The configuration is UTF-8, and so is what is compared."""
+    rig = Rig('[helo]\nbad = ["Büro"]')
+    rig.connect()
+    rig.report("link-identify", "EHLO", "Büro")
+
+    assert rig.strikes == ["bad-helo"]
+
+
+def test_bad_helo_of_whom_it_is_not_held_against() -> None:
+    """Not after a login, not of who is banned, nor in a session that may have been counted before this daemon began."""
+    rig = Rig()
+    rig.connect()
+    rig.login("PLAIN right", "pass")
+    rig.report("link-identify", "EHLO", "User")
+    rig.report(
+        "link-connect", "<unknown>", "fail", f"{BOT}:4712", "192.0.2.1:587", session="0" * 16
+    )  # replayed by the relay
+    rig.report("link-identify", "EHLO", "User", session="0" * 16)
+    rig.report("link-identify", "EHLO", "User", session="f" * 16)  # never heard of
+    rig.connect(session="1" * 16)
+    rig.ban()
+    rig.report("link-identify", "EHLO", "User", session="1" * 16)
+
+    assert rig.sensor.counts["bad-helo"] == 0
+
+
+@pytest.mark.parametrize(("port", "strikes"), [(587, 1), (465, 1), (25, 0), (5870, 0), (1587, 0)])
+def test_sending_without_a_login(port: int, strikes: int) -> None:
+    """MAIL on a submission port counts once a session; smtpd asks about it where the listener has auth-optional."""
+    rig = Rig()
+    for session in (S, "0" * 16):
+        rig.connect(port=port, session=session)
+        rig.report("link-tls", "TLSv1.3:X:256", session=session)
+        for _ in range(2):
+            assert rig.ask("mail-from", "x@spam.example", session=session) == "proceed"
+        rig.report("link-disconnect", session=session)
+
+    assert rig.strikes == ["relay-attempt"] * (2 * strikes)
+
+
+def test_submission_ports_are_configured() -> None:
+    """None at all is good too."""
+    rig = Rig("[opensmtpd]\nsubmission_ports = []")
+    rig.connect()
+    rig.ask("mail-from", "x")
+
+    assert rig.strikes == []
+
+
+@pytest.mark.parametrize(("result", "strikes"), [("pass", []), ("fail", ["auth-fail", "relay-attempt"])])
+def test_sending_after_a_login(result: str, strikes: list[str]) -> None:
+    """One that worked is leave to send; one that failed is not."""
+    rig = Rig()
+    rig.connect()
+    rig.login("PLAIN x", result)
+    rig.ask("mail-from", "x")
+
+    assert rig.strikes == strikes
+
+
+def test_who_may_send_unseen() -> None:
+    """A session that began before this daemon may have a login; a local one needs none; a banned one is just refused."""
+    rig = Rig()
+    rig.report("link-connect", "<unknown>", "fail", f"{BOT}:4711", "192.0.2.1:587")
+    assert rig.ask("mail-from", "x") == "proceed"
+    rig.report("link-connect", "host", "pass", "unix:/s", "unix:/s:587", session="0" * 16)
+    rig.ask("connect", "host", "local", session="0" * 16)
+    assert rig.ask("mail-from", "x", session="0" * 16) == "proceed"
+    rig.connect(session="1" * 16)
+    rig.ban()
+    assert rig.ask("mail-from", "x", session="1" * 16).startswith("disconnect|421")
+
+    assert rig.strikes == []
+
+
+def test_who_relays_again_and_again_is_banned() -> None:
+    """Five sessions are enough, as five wrong passwords are."""
+    rig = Rig()
+    for number in range(5):
+        assert rig.connect(session=f"{number:016x}") == "proceed"
+        rig.ask("mail-from", "x", session=f"{number:016x}")
+
+    assert rig.connect(session="f" * 16).startswith("disconnect|421")
 
 
 def test_no_handshake_on_a_tls_port_is_a_strike() -> None:

@@ -289,6 +289,18 @@ def test_bad_helo() -> None:
     assert rig.counts == {"bad-helo": 2}
 
 
+def test_our_own_address_as_a_name() -> None:
+    """The address that Postfix says it was reached at counts, once a session; loopback and those of others do not."""
+    rig = Rig()
+    session = FakeSession(BOT, server_address="198.18.0.1", server_port=25)
+    rig.ask(session.connect(), session.ehlo("[198.18.0.1]"), session.ehlo("198.18.0.1"), session.mail())
+    assert rig.strikes == [("bad-helo", 2, "postfix 25")]
+    for server, name in (("198.18.0.1", "[198.18.0.2]"), ("127.0.0.1", "[127.0.0.1]"), ("", "198.18.0.1")):
+        other = FakeSession(OTHER, server_address=server, server_port=25)
+        rig.ask(other.connect(), other.ehlo(name), other.mail())
+    assert rig.counts == {"bad-helo": 1}
+
+
 def test_other_names_are_no_matter() -> None:
     """Names that are merely odd do not count, nor does a bad one of who has logged in."""
     rig = Rig()
