@@ -9,6 +9,7 @@ For tests of policy servers: what real Postfix sends, over a real connection or 
 A session makes requests, an smtpd sends them. Requests are those of recorded servers, byte for byte.
 """
 
+import contextlib
 import itertools
 import json
 import socket
@@ -201,7 +202,9 @@ class FakeSmtpd:
             TimeoutError: it did not reply in time.
 
         """
-        self.socket.sendall(self._core.encode_request(request))
+        data = self._core.encode_request(request)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # what follows finds the end
+            self.socket.sendall(data)
         while True:
             try:
                 data = self.socket.recv(_READ_BYTES)

@@ -11,14 +11,24 @@ from typing import Any, Final
 import attrs
 
 from filter_ban import __version__
-from filter_ban.client import NOBODY, ClientKey, is_ipv4, key_text, parse_network, prefix_of
+from filter_ban.client import NOBODY, ClientKey, is_ipv4, key_text, parse_network, prefix_of, widen
 from filter_ban.daemon.control import CommandError, Handler, Request
 from filter_ban.daemon.covering import Covering
 from filter_ban.daemon.service import Service
+from filter_ban.explanation import BY_HAND, why_in_band
 from filter_ban.ledger import LedgerError, open_reader
 from filter_ban.model import Ban, Enforcement
+from filter_ban.recording import Recorder
 from filter_ban.text import excerpt
-from filter_ban.views import Document, ban_document, counted_as, history_document
+from filter_ban.views import (
+    Document,
+    ban_document,
+    counted_as,
+    history_document,
+    limit_texts,
+    logins_document,
+    reference_in,
+)
 
 MAX_SHOWN: Final = 1000  # of the bans that a prefix covered
 SORTED_AT_ONCE: Final = 1000  # bans, in about half a millisecond
@@ -64,6 +74,8 @@ class Commands:
             "bans": len(engine.bans),
             "restoring": service.restoring,
             "refused": service.refused,
+            "besieged": engine.besieged,
+            "recording": None if service.recorder is None else _recording(service.recorder),
             "relays": service.relays,
             "listeners": [
                 {name: listener[name] for name in ("service", "endpoint", "problem")}
@@ -76,8 +88,10 @@ class Commands:
                 "problem": health.problem,
                 "pending_bans": health.pending_bans,
                 "pending_strikes": health.pending_strikes,
+                "pending_logins": health.pending_logins,
                 "dropped_bans": health.dropped_bans,
                 "dropped_strikes": health.dropped_strikes,
+                "dropped_logins": health.dropped_logins,
             },
             "firewall": {
                 "backend": enforcer.backend,
@@ -105,63 +119,80 @@ class Commands:
 
     async def show(self, request: Request) -> AsyncIterator[Document]:
         """Yield all that is known of one client, prefix or ban reference."""
-        service = self._service
-        wanted = str(request.get("client", ""))
-        client = await self._find(wanted)
-        ban = service.engine.ban_of(client)
-        policy = service.engine.policy
+        engine, policy, now_s = self._service.engine, self._service.engine.policy, time.time()
+        client, reference = await self._find(str(request.get("client", "")))
         counted = counted_as(client, policy.ipv4_prefix, policy.ipv6_prefix)
+        ban = engine.ban_of(counted)
+        around = self._ban_around(counted, ban)
         never = policy.never.covering(client)
+        known = engine.is_known(counted, now_s)
         yield {
             "client": key_text(client),
+            "reference": reference,
             "ban": None if ban is None else self._document(ban),
+            "firewall_why": ""
+            if ban is None
+            else why_in_band(ban, policy, self._service.enforcer.backend, known=known),
+            "network_ban": None if around is None else self._document(around),
             "mode": policy.mode.value,
             "never": None if never is None else key_text(never),
-            "strikes": service.engine.strikes(counted, time.time()),
-            **await self._history(client, counted),
+            "strikes": engine.strikes(counted, now_s),
+            "limits": limit_texts(policy, counted),
+            **await self._history(client, counted, ban),
         }
 
-    async def _find(self, wanted: str) -> ClientKey:
+    def _ban_around(self, client: ClientKey, ban: Ban | None) -> Ban | None:
+        """Return the ban of the narrowest network around *client*, other than *ban*."""
+        bans = self._service.engine.bans
+        networks = (bans.get(widen(client, prefix)) for prefix in reversed(range(prefix_of(client))))
+        return next((wide for wide in networks if wide is not None and wide is not ban), None)
+
+    async def _find(self, wanted: str) -> tuple[ClientKey, str | None]:
+        """Return whom *wanted* is about, and the reference of a ban where it is one."""
         try:
-            return parse_network(wanted)
+            return parse_network(wanted), None
         except ValueError:
             pass
-        reference = wanted.upper()
+        reference = reference_in(wanted)
         bans = list(self._service.engine.bans.values())
         async for piece in self._service.turns.pieces(bans, SORTED_AT_ONCE):
             for ban in piece:
                 if ban.reference == reference:
-                    return ban.client
+                    return ban.client, reference
         past = await asyncio.to_thread(self._find_reference, reference)
         if past is None:
             raise CommandError(f"{excerpt(wanted)}: neither an address, a prefix nor the reference of a ban")
-        return past.client
+        return past.client, reference
 
     def _find_reference(self, reference: str) -> Ban | None:
         with open_reader(self._service.ledger_path) as ledger:
             record = ledger.find(reference)
         return None if record is None else record.ban
 
-    async def _history(self, client: ClientKey, counted: ClientKey) -> Document:
+    async def _history(self, client: ClientKey, counted: ClientKey, ban: Ban | None) -> Document:
         writer = self._service.writer
         writer.flush()
         for _ in range(FLUSH_ATTEMPTS):
-            if not writer.health().pending_strikes:
+            health = writer.health()
+            if not (health.pending_strikes or health.pending_logins):
                 break
             await asyncio.sleep(FLUSH_PAUSE_S)
-        return await asyncio.to_thread(self._recorded, client, counted)
+        return await asyncio.to_thread(self._recorded, client, counted, ban)
 
-    def _recorded(self, client: ClientKey, counted: ClientKey) -> Document:
+    def _recorded(self, client: ClientKey, counted: ClientKey, ban: Ban | None) -> Document:
+        policy = self._service.engine.policy
         try:
             with open_reader(self._service.ledger_path) as ledger:
-                return history_document(ledger, client, counted)
+                logins = logins_document(ledger, policy, counted, time.time())
+                history = history_document(ledger, policy, client=client, counted=counted, ban=ban)
         except LedgerError as error:
-            return {"events": [], "past_bans": [], "problem": str(error)}
+            return {"events": [], "past_bans": [], "logins": None, "raised": 0, "problem": str(error)}
+        return {**history, "logins": logins}
 
     async def ban(self, request: Request) -> AsyncIterator[Document]:
         """Ban clients and prefixes by hand; yield an outcome for each, in order."""
         length_s = request.get("length")
-        reason = excerpt(str(request.get("reason") or "by hand"), MAX_REASON)
+        reason = excerpt(str(request.get("reason") or BY_HAND), MAX_REASON)
         force = request.get("force") is True
         async for piece in self._service.turns.pieces(_texts(request)):
             results = [self._ban(text, length_s, reason, force=force) for text in piece]
@@ -178,7 +209,7 @@ class Commands:
         ban = engine.ban(
             client,
             int(time.time()),
-            rule="by hand",
+            rule=BY_HAND,
             reason=reason,
             length_s=length_s,
             firewall=not self._too_wide(client),
@@ -286,6 +317,10 @@ def _steps(wanted: Iterable[_Wanted], covering: Covering) -> Iterator[tuple[_Wan
 
 def _newest_first(ban: Ban) -> int:
     return -ban.start_s
+
+
+def _recording(recorder: Recorder) -> Document:
+    return {"written": recorder.written, "lost": recorder.lost, "problem": recorder.trouble}
 
 
 def _texts(request: Request) -> list[Any]:

@@ -8,7 +8,7 @@ import pwd
 import resource
 import socket
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from filter_ban.daemon.commands import Commands
 from filter_ban.daemon.control import MAX_REQUEST_BYTES, ControlServer
@@ -19,8 +19,13 @@ from filter_ban.places import CONTROL_SOCKET, RELAY_SOCKET
 from postfix_policy import Action, PolicyRequest
 from postfix_policy.aio import Peer, PolicyServer
 
+if TYPE_CHECKING:
+    from filter_ban.daemon.decoy import DecoyServer
+
 _log = logging.getLogger(__name__)
 MAX_POLICY_CONNECTIONS: Final = 4000  # 100 smtpd processes for each service, times the ways it is written
+DECOYED_AT_ONCE: Final = 4
+DECOYS_WAITING: Final = 1024
 RESERVED_FILES: Final = 100  # for the other doors, the ledger and the operator
 _NO_HTTP: Final = (
     'needs the extra "http": pip install "filter-ban[http]", or the Debian package python3-aiohttp'
@@ -42,6 +47,7 @@ class Fronts:
         self._secret = secret
         self._servers: list[asyncio.Server] = []
         self._policy: PolicyServer | None = None
+        self._decoy: DecoyServer | None = None
         self._closers: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
     async def open(self) -> None:
@@ -52,15 +58,17 @@ class Fronts:
             CONTROL_SOCKET: lambda sock: self._open_control(sock, control),
             "postfix": self._open_postfix,
             "dovecot": self._open_dovecot,
+            "decoy": self._open_decoy,
         }
         for listener in self._service.listeners:
             if listener["fd"] is None:
                 continue
             try:
                 await opening[listener["service"]](socket.socket(fileno=listener["fd"]))
-            except ImportError:
-                listener["problem"] = _NO_HTTP
-                _log.error(fact("cannot-serve", service=listener["service"], why=_NO_HTTP))
+            except ImportError as error:
+                problem = _NO_HTTP if listener["service"] == "dovecot" else str(error)
+                listener["problem"] = problem
+                _log.error(fact("cannot-serve", service=listener["service"], why=problem))
 
     async def close(self) -> None:
         """Let nobody in any more, and finish what has begun."""
@@ -97,13 +105,27 @@ class Fronts:
         self._servers.append(await asyncio.get_running_loop().create_server(server.factory, sock=sock))
         self._closers.append(server.close)
 
+    async def _open_decoy(self, sock: socket.socket) -> None:
+        if self._decoy is None:
+            from filter_ban.daemon.decoy import DecoyServer  # noqa: PLC0415 - needs 5 MB
+
+            service = self._service
+            self._decoy = DecoyServer(service.decoy, service.settle, socket.gethostname() or "localhost")
+            self._closers.append(self._decoy.close)
+        # asyncio takes as many connections at once as it asks the system to keep waiting: few, so that others have their turn
+        server = await asyncio.get_running_loop().create_server(
+            self._decoy.factory, sock=sock, backlog=DECOYED_AT_ONCE
+        )
+        sock.listen(DECOYS_WAITING)
+        self._servers.append(server)
+
 
 def _policy_server(service: Service) -> PolicyServer:
     sensor, settle, outbox = service.postfix, service.settle, service.engine.outbox
 
     def decide(request: PolicyRequest, peer: Peer) -> Action:
         action = sensor.decide(request, peer)
-        if outbox.strikes or outbox.forgiven:
+        if outbox.strikes or outbox.logins or outbox.forgiven:
             settle()
         return action
 

@@ -3,7 +3,7 @@
 Life cycle of the engine process.
 
 Start: configuration from the enforcer, ledger, bans back in force, sockets; offences and strikes come back in the background. Stop:
-no new connections, ledger flushed, leave. The firewall stays as it is.
+no new connections, ledger and recording flushed, leave. The firewall stays as it is.
 """
 
 import asyncio
@@ -25,9 +25,22 @@ HOUSEKEEPING_S: Final = 3600.0
 FLUSH_S: Final = 5.0
 
 
-def serve(start: dict[str, Any], channel: socket.socket) -> None:
-    """Run the engine with what the enforcer said at the start (see :mod:`filter_ban.channel`)."""
-    asyncio.run(_serve(start, channel))
+def serve(
+    start: dict[str, Any],
+    channel: socket.socket,
+    new_loop: Callable[[], asyncio.AbstractEventLoop] | None,
+) -> None:
+    """
+    Run the engine.
+
+    Args:
+        start: What the enforcer said at the start (see :mod:`filter_ban.channel`).
+        channel: The connection to it.
+        new_loop: Makes the loop; None: asyncio does.
+
+    """
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(_serve(start, channel))
 
 
 async def _serve(start: dict[str, Any], channel: socket.socket) -> None:
@@ -47,7 +60,13 @@ async def _serve(start: dict[str, Any], channel: socket.socket) -> None:
     await fronts.open()
     policy = service.engine.policy
     _log.info(
-        fact("serving", bans=len(service.engine.bans), mode=policy.mode, firewall=service.enforcer.backend)
+        fact(
+            "serving",
+            bans=len(service.engine.bans),
+            mode=policy.mode,
+            firewall=service.enforcer.backend,
+            loop=type(asyncio.get_running_loop()).__module__.partition(".")[0],
+        )
     )
     chores += [
         _start(_repeat(service.expire, EXPIRY_S), service),
@@ -58,7 +77,10 @@ async def _serve(start: dict[str, Any], channel: socket.socket) -> None:
     await fronts.close()
     for chore in chores:
         chore.cancel()
-    await asyncio.to_thread(service.writer.stop, FLUSH_S)
+    stoppers = (
+        [service.writer.stop] if service.recorder is None else [service.writer.stop, service.recorder.stop]
+    )
+    await asyncio.gather(*(asyncio.to_thread(stop, FLUSH_S) for stop in stoppers))
 
 
 async def _hear(reader: asyncio.StreamReader, service: Service) -> None:

@@ -3,7 +3,7 @@
 
 import asyncio
 import logging
-from typing import Final
+from typing import Final, cast
 
 from filter_ban.daemon.service import Service
 from filter_ban.logline import fact
@@ -25,7 +25,7 @@ class RelayConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Admit the relay if its user may feed us."""
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)  # uvloop's are not derived from it
         uid = peer_uid(transport.get_extra_info("socket"))
         if uid not in self._allowed_uids:
             _log.warning(fact("relay-refused", uid=uid, why="not in daemon.relay_users"))

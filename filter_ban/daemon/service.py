@@ -26,6 +26,8 @@ from filter_ban.engine import Engine, Policy
 from filter_ban.ledger import Ledger, LedgerWriter, Retention
 from filter_ban.logline import fact
 from filter_ban.model import Ban, Mode
+from filter_ban.recording import Encoder, Recorder
+from filter_ban.sensors.decoy import DecoySensor
 from filter_ban.sensors.dovecot import DovecotSensor
 from filter_ban.sensors.opensmtpd import OpensmtpdSensor
 from filter_ban.sensors.postfix import PostfixSensor
@@ -72,18 +74,24 @@ class Service:
         self.writer = LedgerWriter(
             ledger_path,
             clock=time.time,
-            retention=Retention(strike_age_s=policy.longest_window_s, ban_age_s=policy.forget_s),
+            retention=Retention(
+                strike_age_s=policy.longest_window_s,
+                ban_age_s=policy.forget_s,
+                login_age_s=policy.guard.remember,
+            ),
             ledger=ledger,
             user_key=user_key,
             on_committed=self._on_committed,
             on_opened=self._on_opened,
         )
+        self.recorder = _recorder(config, user_key)
         self._common: dict[str, Any] = {
             "engine": self.engine,
             "clients": self.clients,
             "users": self.users,
             "secrets": tags.SecretTags(),
             "clock": time.time,
+            "recorder": self.recorder,
         }
         self.postfix_verdicts = Verdicts(self.engine, config.postfix.banned or config.reply.banned)
         self.postfix = PostfixSensor(
@@ -93,6 +101,7 @@ class Service:
             bad_helo=config.helo.bad,
         )
         self.dovecot = DovecotSensor(**self._common, verdicts=self.verdicts)
+        self.decoy = DecoySensor(**self._common, verdicts=self.verdicts)
 
     def _policy(self) -> Policy:
         surroundings = tuple(self.surroundings) if self.config.never.own_addresses else ()
@@ -110,7 +119,11 @@ class Service:
         gc.freeze()
 
     async def recall_past(self) -> None:
-        """Read back offences, and the strikes that still count, while new ones are counted already."""
+        """Read back logins, offences, and the strikes that still count, while new ones are counted already."""
+        remembered_s = time.time() - self.engine.policy.guard.remember
+        async for logins in recall.logins(self.ledger_path, remembered_s):
+            await self.turns.next()
+            self.engine.restore_logins(logins)
         async for offences in recall.offences(self.ledger_path, self.config.ban.forget):
             await self.turns.next()
             self.engine.restore((), offences)
@@ -118,6 +131,7 @@ class Service:
         async for strikes in recall.strikes(self.ledger_path, since_s):
             await self.turns.next()
             self.engine.restore_strikes(strikes)
+            self.settle()
         self.restoring = False
 
     def _take_over(self, bans: Iterable[Ban]) -> list[Ban]:
@@ -167,7 +181,9 @@ class Service:
                 _log.error(fact("unknown-message", verb=verb))
 
     async def expire(self) -> None:
-        """End the bans whose time is over."""
+        """End the bans whose time is over, and weigh up what nothing has resolved by now."""
+        self.engine.resolve(time.time())
+        self.settle()
         over = self.engine.expire(time.time(), PIECE)
         while over:
             self.enforcer.withdraw([ban.client for ban in over])
@@ -195,7 +211,11 @@ class Service:
     def new_sensor(self) -> OpensmtpdSensor:
         """Return a sensor for one more smtpd."""
         sensor = OpensmtpdSensor(
-            **self._common, verdicts=self.verdicts, smtps_ports=self.config.opensmtpd.smtps_ports
+            **self._common,
+            verdicts=self.verdicts,
+            smtps_ports=self.config.opensmtpd.smtps_ports,
+            submission_ports=self.config.opensmtpd.submission_ports,
+            bad_helo=self.config.helo.bad,
         )
         self._relays.add(sensor)
         return sensor
@@ -218,7 +238,7 @@ class Service:
     @property
     def events(self) -> Counter[str]:
         """What all sensors saw, by kind."""
-        sensors: list[Sensor] = [*self._relays, self.postfix, self.dovecot]
+        sensors: list[Sensor] = [*self._relays, self.postfix, self.dovecot, self.decoy]
         return sum((sensor.counts for sensor in sensors), self._retired.copy())
 
     # --- consequences
@@ -231,6 +251,9 @@ class Service:
         if outbox.strikes:
             self.writer.strike(outbox.strikes)
             outbox.strikes = []
+        if outbox.logins:
+            self.writer.login(outbox.logins)
+            outbox.logins = []
         if outbox.forgiven:
             self.writer.forgive(outbox.forgiven)
             outbox.forgiven = []
@@ -252,6 +275,14 @@ class Service:
     def _on_committed(self, bans: Iterable[Ban]) -> None:
         """Take note of a commit; called in the ledger's thread."""
         self._loop.call_soon_threadsafe(self.enforcer.committed, [ban.client for ban in bans])
+
+
+def _recorder(config: Config, user_key: bytes) -> Recorder | None:
+    if config.record.path is None:
+        return None
+    recorder = Recorder(config.record.path, Encoder(user_key, config.users.traps))
+    recorder.start()
+    return recorder
 
 
 def _log_bans(event: str, bans: list[Ban], values: Callable[[Ban], dict[str, object]]) -> None:

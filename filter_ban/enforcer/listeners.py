@@ -21,6 +21,7 @@ from filter_ban.places import CONTROL_SOCKET, RELAY_SOCKET
 _log = logging.getLogger(__name__)
 POSTFIX: Final = "postfix"
 DOVECOT: Final = "dovecot"
+DECOY: Final = "decoy"
 _BACKLOG: Final = 1024  # what connects while an engine is replaced waits here; the system may allow less
 _FOR_ALL: Final = 0o666  # who may speak on relay.sock is decided by the peer's uid
 _FOR_OWNER: Final = 0o660
@@ -91,7 +92,12 @@ def listen(config: Config, folder: Path, owner: tuple[int, int] | None) -> list[
         for name, mode in ((RELAY_SOCKET, _FOR_ALL), (CONTROL_SOCKET, _FOR_OWNER))
         if name not in taken
     ]
-    for service, endpoints in ((POSTFIX, config.postfix.listen), (DOVECOT, config.dovecot.listen)):
+    configured = {
+        POSTFIX: config.postfix.listen,
+        DOVECOT: config.dovecot.listen,
+        DECOY: config.decoy.listen,
+    }
+    for service, endpoints in configured.items():
         if service not in taken:
             listeners += [_open_endpoint(service, endpoint, owner) for endpoint in endpoints]
     return given + listeners
@@ -145,7 +151,7 @@ def _from_systemd() -> Iterator[Listener]:
     names = os.environ.pop("LISTEN_FDNAMES", "").split(":")
     os.environ.pop("LISTEN_FDS", "")
     for fd, name in enumerate(names, _SYSTEMD_FIRST_FD):
-        if name in (RELAY_SOCKET, CONTROL_SOCKET, POSTFIX, DOVECOT):
+        if name in (RELAY_SOCKET, CONTROL_SOCKET, POSTFIX, DOVECOT, DECOY):
             listener = socket.socket(fileno=fd)
             listener.setblocking(False)
             yield Listener(name, "systemd", listener)

@@ -87,7 +87,7 @@ FORBIDDEN = {
 # what only these parts may import
 RESERVED = {
     "aiohttp": {"filter_ban.daemon.dovecot"},
-    "aiosmtpd": {"filter_ban.sensors.aiosmtpd", "filter_ban.demo"},
+    "aiosmtpd": {"filter_ban.daemon.decoy", "filter_ban.sensors.aiosmtpd", "filter_ban.demo"},
     "click": {"filter_ban.cli"},
     "rich": {"filter_ban.cli", "filter_ban.demo"},
     "sqlite3": {"filter_ban.ledger"},

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
-"""The real daemon in a temporary folder, and a smtpd's stream to feed it."""
+"""The real daemon in a temporary folder, and those that feed it: an smtpd's stream, a Dovecot, a guesser at the decoy."""
 
+import base64
 import contextlib
+import http.client
 import itertools
 import json
 import os
@@ -30,15 +32,36 @@ def wait_for(condition: Callable[[], Any], what: str) -> Any:
     raise AssertionError(f"did not happen within {WAIT_S:g} s: {what}")
 
 
-class Daemon:
-    """``filter-ban serve`` as a process, with everything it owns below one folder."""
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
 
-    def __init__(self, folder: Path, settings: str = "", *, prefix: tuple[str, ...] = ()) -> None:
+
+class Daemon:
+    """
+    ``filter-ban serve`` as a process, with everything it owns below one folder.
+
+    Args:
+        folder: The folder.
+        settings: See :meth:`configure`.
+        prefix: What the command line is put behind.
+        fast: Whether it finds the extra "fast"; else it does not even where that is installed, so that tests and figures
+            are the same everywhere.
+
+    """
+
+    def __init__(
+        self, folder: Path, settings: str = "", *, prefix: tuple[str, ...] = (), fast: bool = False
+    ) -> None:
         self.folder = folder
         self.config = folder / "filter-ban.toml"
         self.ledger = folder / "ledger" / "ledger.sqlite3"
         self.log = folder / "log"
-        self.prefix = prefix  # what the command line is put behind
+        self.prefix = prefix
+        self.fast = fast
         self.process: subprocess.Popen[bytes] | None = None
         self.peers = contextlib.ExitStack()  # closed when the test is over
         self.configure(settings)
@@ -58,9 +81,22 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=self._environment(),
             )
         wait_for(self.status, "the daemon answers")
         return self
+
+    def without(self, module: str) -> None:
+        """Keep it from finding *module*."""
+        hidden = self.folder / "hidden"
+        hidden.mkdir(exist_ok=True)
+        (hidden / f"{module}.py").write_text(f"raise ImportError('without {module}')\n")
+
+    def _environment(self) -> dict[str, str]:
+        if not self.fast:
+            self.without("uvloop")
+        path = [str(self.folder / "hidden"), os.environ.get("PYTHONPATH", "")]
+        return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
 
     def stop(self) -> None:
         """Stop it in the orderly way."""
@@ -88,6 +124,11 @@ class Daemon:
     def engine_pid(self) -> int:
         """Return the process id of the present engine."""
         return int(Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()[0])
+
+    def resident_kb(self) -> int:
+        """Return the resident memory of the engine."""
+        status = Path(f"/proc/{self.engine_pid()}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0])
 
     def kill_enforcer(self) -> None:
         """Kill the enforcer alone."""
@@ -155,7 +196,8 @@ class Smtpd:
     def connect(self, client: str, port: int = 587) -> tuple[str, str]:
         """Open a session; return it and the decision at connect."""
         session = f"{next(self._ids):016x}"
-        self.report("link-connect", session, "<unknown>", "fail", f"{client}:40000", f"192.0.2.1:{port}")
+        host = f"[{client}]" if ":" in client else client
+        self.report("link-connect", session, "<unknown>", "fail", f"{host}:40000", f"192.0.2.1:{port}")
         return session, self.ask("connect", session, "<unknown>", client)
 
     def login(
@@ -167,12 +209,69 @@ class Smtpd:
             self.report("link-auth", session, result, user)
         return decision
 
-    def guess(self, client: str, times: int) -> str:
+    def guess(self, client: str, times: int, user: str = "alice@example.org") -> str:
         """Fail *times* logins with different secrets in one session; return the last decision."""
         session, decision = self.connect(client)
         for _ in range(times):
             if decision != "proceed":
                 break
-            decision = self.login(session, f"AGEA{next(self._ids)}")
+            decision = self.login(session, f"AGEA{next(self._ids)}", user)
         self.report("link-disconnect", session)
         return decision
+
+
+class Dovecot:
+    """A Dovecot that reports logins and asks whether to check a password."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._hashes = itertools.count(1)
+
+    def report(self, client: str, user: str = "alice@example.org", *, success: bool = False) -> None:
+        """Report a login; each with another password."""
+        attributes = {"success": success, "policy_reject": False, "pwhash": f"{next(self._hashes):04x}"}
+        self._post("report", {"login": user, "remote": client, "protocol": "imap", **attributes})
+
+    def allows(self, client: str, user: str = "alice@example.org") -> bool:
+        """Return whether the password of *client* is to be checked."""
+        return bool(self._post("allow", {"login": user, "remote": client})["status"] == 0)
+
+    def _post(self, command: str, attributes: dict[str, object]) -> dict[str, Any]:
+        with contextlib.closing(
+            http.client.HTTPConnection("127.0.0.1", self._port, timeout=WAIT_S)
+        ) as connection:
+            connection.request("POST", f"/?command={command}", json.dumps(attributes))
+            response = connection.getresponse()
+            assert response.status == 200
+            answer: dict[str, Any] = json.load(response)
+        return answer
+
+
+class DecoyGuest:
+    """A session at the decoy; up to its greeting when it is made."""
+
+    def __init__(self, port: int, client: str) -> None:
+        self.connection = socket.create_connection(("127.0.0.1", port), WAIT_S, source_address=(client, 0))
+        self._replies = self.connection.makefile("rb")
+        self.greeting = self.reply()
+
+    def reply(self) -> str:
+        """Return the next reply, its last line; "" at the end of the connection."""
+        while (line := self._replies.readline().decode())[3:4] == "-":
+            pass
+        return line.rstrip()
+
+    def command(self, line: str) -> str:
+        """Send a line; return the reply."""
+        self.connection.sendall(f"{line}\r\n".encode())
+        return self.reply()
+
+    def guess(self, user: str = "alice", password: str = "a-guess") -> str:
+        """Try to log in; return the reply."""
+        secret = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+        return self.command(f"AUTH PLAIN {secret}")
+
+    def close(self) -> None:
+        """Hang up."""
+        self._replies.close()
+        self.connection.close()

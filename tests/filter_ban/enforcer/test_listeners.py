@@ -61,6 +61,8 @@ def test_other_servers_have_their_endpoints(tmp_path: Path, opened: list[Listene
     listen = ["127.0.0.1:0", "unix:{tmp_path}/policy"]
     [dovecot]
     listen = ["[::1]:0"]
+    [decoy]
+    listen = ["127.0.0.1:0"]
     """
     opened += listen(parse_config(content), tmp_path, None)
 
@@ -68,6 +70,7 @@ def test_other_servers_have_their_endpoints(tmp_path: Path, opened: list[Listene
         ("postfix", "127.0.0.1:0"),
         ("postfix", f"unix:{tmp_path}/policy"),
         ("dovecot", "[::1]:0"),
+        ("decoy", "127.0.0.1:0"),
     ]
     for listener in opened[2:]:
         assert listener.sock is not None
@@ -90,9 +93,9 @@ def test_an_endpoint_that_cannot_be_had_stops_nothing(
 
 
 def test_the_policy_service_is_on_by_default() -> None:
-    """On loopback, on the port that the manual names; Dovecot's endpoint is off."""
+    """On loopback, on the port that the manual names; Dovecot's endpoint and the decoy are off."""
     assert [str(endpoint) for endpoint in Config().postfix.listen] == ["127.0.0.1:10040"]
-    assert Config().dovecot.listen == ()
+    assert Config().dovecot.listen == Config().decoy.listen == ()
 
 
 def test_sockets_of_systemd_are_used(
