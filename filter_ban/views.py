@@ -6,14 +6,19 @@ Daemon and command line share these, so that an answer looks the same whether it
 the ledger alone. Times are Unix seconds, UTC.
 """
 
+from itertools import islice
 from typing import Any, Final
 
-from filter_ban.client import ClientKey, is_host, is_ipv4, key_text, widen
+from filter_ban.client import ClientKey, is_ipv4, key_text, prefix_of, widen
+from filter_ban.engine.policy import Policy
+from filter_ban.explanation import raised, why_weight
 from filter_ban.ledger import LedgerReader, Record
 from filter_ban.model import Ban, Enforcement, Strike
 
 Document = dict[str, Any]
 SHOWN_STRIKES: Final = 50
+SEARCHED_STRIKES: Final = 20_000  # the newest of all clients, for those of a network; a tenth of a second
+_AROUND_REFERENCES: Final = " \t\r\n.,;:()<>\"'"  # what is copied along with one
 
 
 def ban_document(ban: Ban, enforcement: Enforcement | None = None, problem: str = "") -> Document:
@@ -38,8 +43,8 @@ def record_document(record: Record) -> Document:
     return {**ban_document(record.ban), "lifted": record.lifted_s, "lifted_by": record.lifted_by}
 
 
-def strike_document(strike: Strike) -> Document:
-    """Return *strike*; the user's name is masked as the ledger keeps it."""
+def strike_document(strike: Strike, policy: Policy) -> Document:
+    """Return *strike* and why it weighs what it does; the user's name is masked as the ledger keeps it."""
     return {
         "client": key_text(strike.client),
         "time": strike.time_s,
@@ -47,18 +52,65 @@ def strike_document(strike: Strike) -> Document:
         "weight": strike.weight,
         "user": strike.user,
         "service": strike.service,
+        "why": why_weight(strike, policy),
     }
 
 
-def history_document(ledger: LedgerReader, client: ClientKey, counted: ClientKey) -> Document:
-    """Return the newest strikes of *client*, which is counted as *counted*, and all bans around it, newest first."""
-    strikes = ledger.strikes_of(counted, SHOWN_STRIKES)
+def history_document(
+    ledger: LedgerReader, policy: Policy, *, client: ClientKey, counted: ClientKey, ban: Ban | None
+) -> Document:
+    """
+    Return the newest strikes, and all bans around a client, newest first.
+
+    Args:
+        ledger: What remembers them.
+        policy: What holds.
+        client: Who it is about.
+        counted: What it is counted as; strikes of a network are those of its members.
+        ban: The ban that it is under.
+
+    """
+    strikes = _strikes(ledger, policy, counted)
     return {
-        "events": [strike_document(strike) for strike in strikes],
+        "events": [strike_document(strike, policy) for strike in strikes],
         "past_bans": [record_document(record) for record in ledger.bans_of(client)],
+        "raised": raised(ban, strikes, policy) if ban is not None and ban.client == counted else 0,
     }
+
+
+def _strikes(ledger: LedgerReader, policy: Policy, counted: ClientKey) -> list[Strike]:
+    if prefix_of(counted) >= (policy.ipv4_prefix if is_ipv4(counted) else policy.ipv6_prefix):
+        return ledger.strikes_of(counted, SHOWN_STRIKES)
+    newest = islice(ledger.strikes_since(0), SEARCHED_STRIKES)
+    return list(islice((strike for strike in newest if is_within(strike.client, counted)), SHOWN_STRIKES))
+
+
+def logins_document(ledger: LedgerReader, policy: Policy, counted: ClientKey, now_s: float) -> Document:
+    """Return how many users have logged in from *counted* within the memory for that, and when the last one did."""
+    remembered = ledger.logins_since(now_s - policy.guard.remember)
+    logins = [login for login in remembered if is_within(login.client, counted)]
+    return {
+        "users": len({login.user_tag for login in logins}),
+        "last": max((login.time_s for login in logins), default=None),
+    }
+
+
+def limit_texts(policy: Policy, client: ClientKey) -> list[str]:
+    """Return the limits that hold for *client*, as the admin wrote them; an override for some services is left out."""
+    exemption = policy.exemption(client, "")
+    return [limit.text for limit in (policy.limits if exemption is None else exemption.limits)]
+
+
+def is_within(client: ClientKey, network: ClientKey) -> bool:
+    """Return whether *client* is *network* or a part of it."""
+    return widen(client, prefix_of(network)) == network
+
+
+def reference_in(text: str) -> str:
+    """Return the reference of a ban as the ledger has it, from what somebody copied out of a message."""
+    return text.strip(_AROUND_REFERENCES).upper()
 
 
 def counted_as(client: ClientKey, ipv4_prefix: int, ipv6_prefix: int) -> ClientKey:
-    """Return the key that a host is counted under; a prefix stays what it is."""
-    return widen(client, ipv4_prefix if is_ipv4(client) else ipv6_prefix) if is_host(client) else client
+    """Return the key that a host, or a network narrower than a client, is counted under; a wider one stays what it is."""
+    return widen(client, ipv4_prefix if is_ipv4(client) else ipv6_prefix)

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from filter_ban import __version__
-from filter_ban.cli.document import Document, part
+from filter_ban.cli.document import Document, part, parts
 from filter_ban.cli.wording import count, shown
 
 
@@ -28,12 +28,17 @@ def problems(status: Document, unavailable: str | None = None) -> list[str]:
 def _daemon(status: Document) -> Iterator[str]:
     if status.get("version") != __version__:
         yield f"it is of version {shown(status.get('version'))}, this command of {__version__}: restart it"
+    for listener in parts(status, "listeners"):
+        if listener.get("problem"):
+            yield f"{shown(listener.get('service'))} is not served at {shown(listener.get('endpoint'))}: {shown(listener['problem'])}"
+    if problem := part(status, "recording").get("problem"):
+        yield f"the recording cannot be written: {shown(problem)}"
 
 
 def _ledger(ledger: Document) -> Iterator[str]:
     if not ledger.get("ok"):
         yield shown(ledger.get("problem") or "cannot be used")
-    for what in ("bans", "strikes"):
+    for what in ("bans", "strikes", "logins"):
         if lost := ledger.get(f"dropped_{what}"):
             yield f"{count(lost)} {what} were lost, it could not be written for too long"
 

@@ -12,12 +12,23 @@ from filter_ban import __version__
 from filter_ban.cli.daemon_client import control_dirs
 from filter_ban.cli.document import Document
 from filter_ban.cli.failures import Failure
-from filter_ban.client import ClientKey, NetworkSet, key_text, parse_network, prefix_of
+from filter_ban.client import ClientKey, key_text, parse_network, prefix_of
 from filter_ban.config import Config
+from filter_ban.engine.engine import WIDENED
+from filter_ban.engine.policy import Policy
+from filter_ban.explanation import why_in_band
 from filter_ban.ledger import LedgerError, LedgerReader, open_reader
+from filter_ban.model import Ban
 from filter_ban.state import ledger_path
 from filter_ban.text import excerpt
-from filter_ban.views import ban_document, counted_as, history_document
+from filter_ban.views import (
+    ban_document,
+    counted_as,
+    history_document,
+    limit_texts,
+    logins_document,
+    reference_in,
+)
 
 _STRIKES_SUMMED = 10_000  # of one client; far more than any limit
 
@@ -83,28 +94,50 @@ def show_document(config: Config, path: Path, wanted: str, now_s: float) -> Docu
         Failure: *wanted* is none of these.
         LedgerError: the ledger cannot be read.
     """
+    policy = Policy.compile(config)
     with open_reader(path) as ledger:
-        client = _find(ledger, wanted)
-        counted = counted_as(client, config.limits.ipv4_prefix, config.limits.ipv6_prefix)
-        active = [record.ban for record in ledger.bans_of(client) if record.is_active(now_s)]
-        ban = max(active, key=lambda ban: prefix_of(ban.client), default=None)
-        never = NetworkSet(config.never.networks).covering(client)
-        window_s = max(limit.window_s for limit in config.limits.windows)
+        client, reference = _find(ledger, wanted)
+        counted = counted_as(client, policy.ipv4_prefix, policy.ipv6_prefix)
+        active = [record.ban for record in ledger.bans_of(counted) if record.is_active(now_s)]
+        logins = logins_document(ledger, policy, counted, now_s)
+        known = logins["users"] > 0
+        ban, around = _bans_on(counted, active, known=known)
+        never = policy.never.covering(client)
         strikes = ledger.strikes_of(counted, _STRIKES_SUMMED)
+        since_s = now_s - policy.longest_window_s
         return {
             "client": key_text(client),
+            "reference": reference,
             "ban": None if ban is None else ban_document(ban),
+            "firewall_why": ""
+            if ban is None
+            else why_in_band(ban, policy, config.firewall.backend, known=known),
+            "network_ban": None if around is None else ban_document(around),
+            "mode": policy.mode.value,
             "never": None if never is None else key_text(never),
-            "strikes": sum(strike.weight for strike in strikes if strike.time_s > now_s - window_s),
-            **history_document(ledger, client, counted),
+            "strikes": sum(strike.weight for strike in strikes if strike.time_s > since_s),
+            "limits": limit_texts(policy, counted),
+            "logins": logins,
+            **history_document(ledger, policy, client=client, counted=counted, ban=ban),
         }
 
 
-def _find(ledger: LedgerReader, wanted: str) -> ClientKey:
+def _bans_on(client: ClientKey, active: list[Ban], *, known: bool) -> tuple[Ban | None, Ban | None]:
+    """Return the ban of *active* that *client* is under, and another one of a network around it; see Engine.ban_of."""
+    narrowest = sorted(active, key=lambda ban: -prefix_of(ban.client))
+    wide = [ban for ban in narrowest if ban.client != client]
+    spared = [ban for ban in wide if ban.rule == WIDENED] if known else []
+    ban = next((ban for ban in narrowest if ban not in spared), None)
+    return ban, next((other for other in wide if other is not ban), None)
+
+
+def _find(ledger: LedgerReader, wanted: str) -> tuple[ClientKey, str | None]:
+    """Return whom *wanted* is about, and the reference of a ban where it is one."""
     try:
-        return parse_network(wanted)
+        return parse_network(wanted), None
     except ValueError:
-        record = ledger.find(wanted.upper())
+        reference = reference_in(wanted)
+    record = ledger.find(reference)
     if record is None:
         raise Failure(f"{excerpt(wanted)}: neither an address, a prefix nor the reference of a ban")
-    return record.ban.client
+    return record.ban.client, reference

@@ -48,6 +48,8 @@ def _walk(cls: type, given: dict[str, Any], prefix: str, by_machine: dict[str, s
         name = prefix + field.name
         if "table" in field.metadata:
             yield from _walk(field.metadata["table"], given.get(field.name, {}), f"{name}.", by_machine)
+        elif "tables" in field.metadata:
+            yield Setting(name, given.get(field.name, []), "file" if field.name in given else "default")
         elif field.name in given:
             yield Setting(name, given[field.name], "file")
         else:
@@ -55,5 +57,9 @@ def _walk(cls: type, given: dict[str, Any], prefix: str, by_machine: dict[str, s
 
 
 def _toml(value: Any) -> str:
-    """Return a string, number, boolean or array in TOML, which for these is JSON but for one character."""
+    """Return a value in TOML: an inline table, or what is JSON but for one character."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

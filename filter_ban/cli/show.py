@@ -5,6 +5,7 @@ import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -16,7 +17,20 @@ from filter_ban.cli.reading import ask_or_read, load, print_json, warn
 from filter_ban.cli.wording import shown
 
 EVENTS_SHOWN = 10
-PAST_BANS_SHOWN = 10
+PAST_BANS_SHOWN = 5
+_KINDS: Final = {
+    "auth-fail": "failed login",
+    "unknown-user": "unknown user",
+    "auth-abort": "login broken off",
+    "no-tls": "no TLS handshake",
+    "no-auth": "left without login",
+    "relay-attempt": "relay attempt",
+    "bad-helo": "HELO name of a bot",
+    "foreign-domain": "login for a foreign domain",
+    "trap-user": "login for a trap",
+    "decoy": "login at the decoy",
+    "reported": "reported",
+}
 
 
 @click.command("show", cls=Command, example="filter-ban show 192.0.2.7")
@@ -51,45 +65,49 @@ def command(ctx: click.Context, *, client: str, as_json: bool) -> None:
 
 
 def lines(document: Document, now_s: float, lift: str = "filter-ban lift") -> Iterator[str]:
-    """Yield *document* in words; *lift* is the command that lifts a ban."""
-    client, ban, strikes = shown(document.get("client")), part(document, "ban"), document.get("strikes")
+    """Yield *document* in words; *lift* is the command that lifts a ban. Times are local."""
+    ban, past = part(document, "ban"), parts(document, "past_bans")
     if ban:
-        yield from _ban_lines(client, ban, now_s, lift)
+        yield from _ban_lines(document, ban, now_s, lift)
     else:
-        yield f"{client} is not banned."
-        if strikes:
-            yield f"It has {wording.weight(strikes)} strikes that still count."
+        yield f"{shown(document.get('client'))} is not banned."
+        if document.get("strikes"):
+            yield f"It has {wording.weight(document['strikes'])} strikes that still count{_limits(document)}."
+    yield from _network_lines(document, now_s, lift)
+    yield from _reference_lines(document.get("reference"), ban, past)
     if document.get("never"):
         yield f"It is never counted and never banned: {shown(document['never'])} is on the never-list."
+    yield from _login_lines(part(document, "logins"), now_s)
     if document.get("problem"):
         yield f"Its history cannot be told: {shown(document['problem'])}"
-    yield from _event_lines(parts(document, "events"))
-    yield from _past_lines([past for past in parts(document, "past_bans") if not _is_same(past, ban)])
+    yield from _event_lines(parts(document, "events"), document.get("client"))
+    yield from _past_lines([one for one in past if not _is_same(one, ban)])
     if not is_known(document):
         yield "Nothing is known of it."
 
 
 def is_known(document: Document) -> bool:
     """Return whether there is anything to tell."""
-    return any(document.get(key) for key in ("ban", "never", "strikes", "events", "past_bans"))
+    keys = ("ban", "network_ban", "never", "strikes", "events", "past_bans")
+    return any(document.get(key) for key in keys) or bool(part(document, "logins").get("users"))
 
 
 def _is_same(past: Document, ban: Document) -> bool:
     return bool(ban) and all(past.get(key) == ban.get(key) for key in ("reference", "start", "client"))
 
 
-def _ban_lines(client: str, ban: Document, now_s: float, lift: str) -> Iterator[str]:
-    banned = shown(ban.get("client"))
+def _ban_lines(document: Document, ban: Document, now_s: float, lift: str) -> Iterator[str]:
+    client, banned = shown(document.get("client")), shown(ban.get("client"))
     yield f"{client} is banned." if banned == client else f"{client} is banned as part of {banned}."
     yield from wording.indented(
         [
-            ("since", wording.since(ban.get("start"), now_s)),
-            ("until", wording.until(ban.get("end"), now_s)),
+            ("since", wording.since(ban.get("start"), now_s, wording.LOCAL)),
+            ("until", wording.until(ban.get("end"), now_s, wording.LOCAL)),
             ("rule", _rule(ban)),
-            ("strikes", wording.weight(ban.get("strikes"))),
+            ("strikes", wording.weight(ban.get("strikes")) + _raised(document.get("raised"))),
             ("offence", shown(ban.get("offence"))),
             ("reference", shown(ban.get("reference"))),
-            ("firewall", _firewall(ban)),
+            ("firewall", _firewall(document, ban)),
             ("lift it", f"{lift} {banned}"),
         ]
     )
@@ -100,28 +118,80 @@ def _rule(ban: Document) -> str:
     return rule if reason in (rule, "-") else f"{rule}: {reason}"
 
 
-def _firewall(ban: Document) -> str:
+def _raised(strikes: object) -> str:
+    if not strikes:
+        return ""
+    return f", {wording.weight(strikes)} of them added as many clients fail that user and no login of his followed"
+
+
+def _firewall(document: Document, ban: Document) -> str:
+    if document.get("mode") == "watch":
+        return "not there, and it is not refused either: the mode is watch"
     state = ban.get("enforcement")
-    if state == "unknown":
+    if state == "unknown" and ban.get("firewall") is not False:
         return "unknown: no daemon answers"
+    if state in ("in-band", "unknown"):
+        why = document.get("firewall_why")
+        return "dialogue only" + (f": {shown(why)}" if why else "")
     problem = ban.get("problem")
     return wording.enforcement(state) + (f": {shown(problem)}" if problem else "")
 
 
-def _event_lines(events: list[Document]) -> Iterator[str]:
+def _limits(document: Document) -> str:
+    limits = document.get("limits")
+    if not isinstance(limits, list) or not limits:
+        return ""
+    return f"; it is banned at {' or '.join(map(shown, limits))}"
+
+
+def _network_lines(document: Document, now_s: float, lift: str) -> Iterator[str]:
+    ban = part(document, "network_ban")
+    if not ban:
+        return
+    network = shown(ban.get("client"))
+    is_known_there = bool(part(document, "logins").get("users"))
+    if not document.get("ban") or (ban.get("rule") == "widened" and is_known_there):
+        consequence = "it is spared, as somebody logs in from there"
+    else:
+        consequence = f"lift that too: {lift} {network}"
+    until = wording.until(ban.get("end"), now_s, wording.LOCAL)
+    yield f"Its network {network} is banned until {until}; {consequence}."
+
+
+def _reference_lines(reference: object, ban: Document, past: list[Document]) -> Iterator[str]:
+    if not reference or reference == ban.get("reference"):
+        return
+    for one in past:
+        if one.get("reference") == reference:
+            yield f"{shown(reference)} was its ban {_run(one)}; {_rule(one)}."
+            return
+
+
+def _login_lines(logins: Document, now_s: float) -> Iterator[str]:
+    if users := logins.get("users"):
+        last = wording.since(logins.get("last"), now_s, wording.LOCAL)
+        yield f"{wording.count(users, 'user')} logged in from there lately, the last one {last}."
+
+
+def _event_lines(events: list[Document], client: object) -> Iterator[str]:
     if not events:
         return
     yield ""
     yield "Last events:" if len(events) <= EVENTS_SHOWN else f"The last {EVENTS_SHOWN} events:"
-    yield from wording.indented(
-        (
-            wording.moment(event.get("time")),
-            shown(event.get("kind")),
-            f"user {shown(event.get('user'))}",
-            f"on {shown(event.get('service'))}",
-            f"weight {wording.weight(event.get('weight'))}",
-        )
-        for event in events[:EVENTS_SHOWN]
+    rows = [_event(event) for event in events[:EVENTS_SHOWN]]
+    if any(event.get("client") != client for event in events[:EVENTS_SHOWN]):
+        rows = [(shown(event.get("client")), *row) for event, row in zip(events, rows, strict=False)]
+    yield from wording.indented(rows)
+
+
+def _event(event: Document) -> tuple[str, ...]:
+    kind, why = shown(event.get("kind")), event.get("why")
+    return (
+        wording.moment(event.get("time"), wording.LOCAL),
+        _KINDS.get(kind, kind),
+        f"user {shown(event.get('user'))}",
+        f"on {shown(event.get('service'))}",
+        f"weight {wording.weight(event.get('weight'))}" + (f": {shown(why)}" if why else ""),
     )
 
 
@@ -135,17 +205,15 @@ def _past_lines(bans: list[Document]) -> Iterator[str]:
         else f"The last {PAST_BANS_SHOWN} of {len(bans)} earlier bans:"
     )
     yield from wording.indented(
-        (
-            f"{wording.moment(ban.get('start'))} to {_end(ban)}",
-            shown(ban.get("client")),
-            _rule(ban),
-            shown(ban.get("reference")),
-        )
+        (_run(ban), shown(ban.get("client")), _rule(ban), shown(ban.get("reference")))
         for ban in bans[:PAST_BANS_SHOWN]
     )
 
 
-def _end(ban: Document) -> str:
+def _run(ban: Document) -> str:
+    """Return when a past ban began and ended."""
+    start = wording.moment(ban.get("start"), wording.LOCAL)
     if ban.get("lifted"):
-        return f"{wording.moment(ban['lifted'])}, lifted by {shown(ban.get('lifted_by'))}"
-    return "for ever" if ban.get("end") is None else wording.moment(ban["end"])
+        lifted = wording.moment(ban["lifted"], wording.LOCAL)
+        return f"{start} to {lifted}, lifted by {shown(ban.get('lifted_by'))}"
+    return f"{start} to {'for ever' if ban.get('end') is None else wording.moment(ban['end'], wording.LOCAL)}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from filter_ban.cli import wording
-from filter_ban.cli.document import Document, part
+from filter_ban.cli.document import Document, part, parts
 from filter_ban.cli.failures import Exit
 from filter_ban.cli.health import problems
 from filter_ban.cli.options import Command, config_option, json_option
@@ -83,8 +83,18 @@ def _facts(document: Document, now_s: float) -> Iterator[tuple[str, str]]:
         count(document.get("bans")) + (", strikes are being read back" if document.get("restoring") else ""),
     )
     yield "refused", count(document.get("refused"), "command")
+    if document.get("besieged"):
+        yield "besieged", f"{count(document['besieged'], 'user')}: many clients fail to log in as them"
     yield "relays", f"{count(document.get('relays'))} connected"
+    for listener in parts(document, "listeners"):
+        if listener.get("problem"):
+            yield (
+                "listener",
+                f"{shown(listener.get('service'))} {shown(listener.get('endpoint'))}: {shown(listener['problem'])}",
+            )
     yield "events", _events(document.get("events"))
+    if document.get("recording"):
+        yield "recording", _recording(part(document, "recording"))
     yield (
         "ledger",
         f"{shown(ledger.get('path'))}: {'ok' if ledger.get('ok') else 'NOT WRITTEN'}"
@@ -118,6 +128,15 @@ def _events(events: object) -> str:
     if not isinstance(events, dict) or not events:
         return "none yet"
     return ", ".join(f"{count(number)} {shown(kind)}" for kind, number in sorted(events.items()))
+
+
+def _recording(recording: Document) -> str:
+    problem = recording.get("problem")
+    return (
+        f"{count(recording.get('written'))} signals written"
+        + _some(recording.get("lost"), "lost")
+        + (f": {shown(problem)}" if problem else "")
+    )
 
 
 def _firewall(firewall: Document, now_s: float) -> str:

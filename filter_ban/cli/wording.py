@@ -21,6 +21,7 @@ _LARGEST: Final = 253_402_300_799  # the end of the year 9999, in Unix seconds
 
 TO_THE_SECOND: Final = "%Y-%m-%d %H:%M:%S UTC"
 TO_THE_MINUTE: Final = "%Y-%m-%d %H:%M"  # for tables whose head names UTC
+LOCAL: Final = "%Y-%m-%d %H:%M:%S %Z"  # in the time zone of whoever reads
 
 
 def shown(value: object) -> str:
@@ -44,8 +45,10 @@ def is_number(value: object) -> bool:
 
 
 def moment(time_s: Any, form: str = TO_THE_SECOND) -> str:
-    """Return a moment in UTC."""
-    return time.strftime(form, time.gmtime(time_s)) if is_number(time_s) else shown(time_s)
+    """Return a moment, in UTC unless *form* is LOCAL."""
+    if not is_number(time_s):
+        return shown(time_s)
+    return time.strftime(form, time.localtime(time_s) if form == LOCAL else time.gmtime(time_s))
 
 
 def span(seconds: float) -> str:

@@ -83,6 +83,20 @@ def test_verbose_is_a_configuration(run: Any, config_file: Path) -> None:
     assert parse_config(result.stdout) == parse_config(config_file.read_text())
 
 
+def test_overrides_read_back(run: Any, config_file: Path) -> None:
+    """Arrays of tables are printed as TOML that is the same configuration, whatever their texts hold."""
+    given = config_file.read_text() + (
+        '[[override]]\nnetworks = ["192.0.2.0/24", "2001:db8::/48"]\nfactor = 0.5\nwindows = ["20 in 10m"]\n'
+        '[[override]]\nservices = ["dovecot imap", "a\\"b\\\\c\\u007f é"]\nfactor = 2\n'
+    )
+    config_file.write_text(given)
+    result = run("check", "--verbose")
+    assert result.exit_code == 0
+    assert "override = [{networks = [" in result.stdout
+    assert len(parse_config(given).override) == 2
+    assert parse_config(result.stdout) == parse_config(given)
+
+
 def test_every_key_is_told(run: Any) -> None:
     """The JSON document has every key of the schema with value and origin, those of this machine too."""
     document = json.loads(run("check", "--json").stdout)

@@ -2,6 +2,8 @@
 """``filter-ban show``."""
 
 import json
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filter_ban.cli.show import lines
+from filter_ban.client import parse_network
+from filter_ban.ledger import Ledger
+from filter_ban.model import Ban, Login
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text())
 NOTHING: Final[dict[str, Any]] = {
@@ -20,6 +25,16 @@ NOTHING: Final[dict[str, Any]] = {
     "events": [],
     "past_bans": [],
 }
+
+
+@pytest.fixture(autouse=True)
+def _time_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let local time be UTC."""
+    monkeypatch.setenv("TZ", "UTC0")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.fixture
@@ -74,7 +89,7 @@ def test_why_am_i_blocked(
         f"  lift it    filter-ban --config {config_file} lift 192.0.2.7",
     ]
     assert told[9:11] == ["", "The last 10 events:"]
-    assert told[11].endswith(" UTC  auth-fail  user al…@example.org  on smtps  weight 1")
+    assert told[11].endswith(" UTC  failed login  user al…@example.org  on smtps  weight 1")
     assert told[21:23] == ["", "Earlier bans:"]
     assert told[23].endswith("  192.0.2.7  5 in 10m: failed logins  OLD00001")
     assert "lifted by operator" in told[24]
@@ -90,6 +105,105 @@ def test_part_of_a_prefix(ban_document: dict[str, Any]) -> None:
     assert "  lift it    filter-ban lift 192.0.2.0/24" in told
 
 
+def test_local_time(ban_document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times are those of the reader's time zone, which is named."""
+    monkeypatch.setenv("TZ", "CET-1")
+    time.tzset()
+    ban = {**ban_document, "end": 1_795_237_352}
+    told = list(lines({**NOTHING, "ban": ban}, 1_795_237_352 - 7200))
+    assert told[2] == "  until      2026-11-21 06:02:32 CET (in 2h)"
+
+
+DIALOGUE: Final[dict[str, tuple[dict[str, Any], str]]] = {
+    "why": ({"firewall_why": "its first ban"}, "dialogue only: its first ban"),
+    "no why": ({}, "dialogue only"),
+    "watch": ({"mode": "watch"}, "not there, and it is not refused either: the mode is watch"),
+}
+
+
+@pytest.mark.parametrize(("change", "told"), DIALOGUE.values(), ids=DIALOGUE.keys())
+def test_dialogue_only(ban_document: dict[str, Any], change: dict[str, Any], told: str) -> None:
+    """A ban that is not in the firewall says why, with a daemon and without."""
+    for state in ("in-band", "unknown"):
+        ban = {**ban_document, "enforcement": state, "firewall": False}
+        assert f"  firewall   {told}" in lines({**NOTHING, "ban": ban, **change}, ban["start"])
+
+
+def test_siege(ban_document: dict[str, Any]) -> None:
+    """Strikes that no event accounts for are explained."""
+    told = "  strikes    15, 14 of them added as many clients fail that user and no login of his followed"
+    assert told in lines({**NOTHING, "ban": {**ban_document, "strikes": 15.0}, "raised": 14.0}, 0)
+
+
+def test_weights_have_reasons(event: dict[str, Any]) -> None:
+    """An event says why it weighed what it did; a kind that this version does not know stays as it is."""
+    known = {**event, "kind": "unknown-user", "weight": 0.4, "why": "logs in from there"}
+    told = list(lines({**NOTHING, "events": [known, {**event, "kind": "new-kind"}]}, 0))
+    assert "  unknown user  user" in told[-2]
+    assert told[-2].endswith("on smtps  weight 0.4: logs in from there")
+    assert "  new-kind      user" in told[-1]
+    assert told[-1].endswith("on smtps  weight 1")
+
+
+def test_members_of_a_network(event: dict[str, Any]) -> None:
+    """The events of a network say whose they are."""
+    told = list(lines({**NOTHING, "client": "192.0.2.0/24", "events": [event]}, 0))
+    assert told[-1].startswith("  192.0.2.7  20")
+
+
+def test_who_logs_in(ban_document: dict[str, Any]) -> None:
+    """Users are counted and not named, and a client that is known by them alone is found."""
+    now_s = ban_document["start"]
+    document = {**NOTHING, "logins": {"users": 3, "last": now_s - 7200}}
+    (_, told) = lines(document, now_s)
+    assert told.startswith("3 users logged in from there lately, the last one 20")
+    assert told.endswith(" UTC (2h ago).")
+
+
+def test_network_that_is_banned_too(ban_document: dict[str, Any]) -> None:
+    """The ban of the network around is told with what it means for the client."""
+    network = {**ban_document, "client": "192.0.2.0/24", "rule": "widened"}
+    start_s = ban_document["start"]
+    (_, spared) = lines({**NOTHING, "network_ban": network}, start_s)
+    assert spared.startswith("Its network 192.0.2.0/24 is banned until 20")
+    assert spared.endswith("; it is spared, as somebody logs in from there.")
+    told = list(lines({**NOTHING, "ban": ban_document, "network_ban": network}, start_s))
+    assert told[-1].endswith("; lift that too: filter-ban lift 192.0.2.0/24.")
+
+
+def test_reference_of_a_past_ban(run: Any, ledger: Path) -> None:
+    """The ban that a reference is of is told even when it is over."""
+    told = run("show", "aaaa0001").stdout
+    assert told.startswith("192.0.2.7 is banned.\n")
+    assert "\nAAAA0001 was its ban 20" in told
+    assert " UTC; 5 in 10m: failed logins.\n" in told
+    told = run("show", "AAAA0005").stdout
+    assert told.startswith("203.0.113.10 is not banned.\nAAAA0005 was its ban 20")
+    assert ", lifted by operator; 5 in 10m: failed logins.\n" in told
+
+
+def test_known_client_in_the_ledger(run: Any, ledger: Path) -> None:
+    """Without a daemon too, a widened ban spares whom somebody logs in from, and no one else."""
+    now_s = int(time.time())
+    wide = Ban(
+        client=parse_network("203.0.113.0/24"),
+        start_s=now_s - 10,
+        end_s=now_s + 7200,
+        rule="widened",
+        reason="",
+        firewall=False,
+    )
+    with Ledger.open(ledger, now_s) as opened:
+        opened.record_bans([wide])
+        opened.record_logins([Login(parse_network("203.0.113.77"), 7, now_s - 60)])
+    document = json.loads(run("show", "203.0.113.77", "--json").stdout)
+    assert (document["ban"], document["network_ban"]["client"]) == (None, "203.0.113.0/24")
+    assert document["logins"] == {"users": 1, "last": now_s - 60}
+    told = run("show", "203.0.113.78").stdout
+    assert told.startswith("203.0.113.78 is banned as part of 203.0.113.0/24.\n")
+    assert "  firewall   dialogue only: a network has innocents too\n" in told
+
+
 def test_not_banned(run: Any, daemon: Any, event: dict[str, Any]) -> None:
     """A client with strikes alone is not banned, and its strikes are told."""
     daemon.answers["show"] = [{**NOTHING, "strikes": 2.2, "events": [event]}]
@@ -98,6 +212,9 @@ def test_not_banned(run: Any, daemon: Any, event: dict[str, Any]) -> None:
     assert result.stdout.startswith(
         "192.0.2.7 is not banned.\nIt has 2.2 strikes that still count.\n\nLast events:\n"
     )
+    daemon.answers["show"] = [{**NOTHING, "strikes": 2.2, "limits": ["5 in 10m", "10 in 24h"]}]
+    told = "It has 2.2 strikes that still count; it is banned at 5 in 10m or 10 in 24h.\n"
+    assert told in run("show", "192.0.2.7").stdout
 
 
 def test_never_list(run: Any, daemon: Any) -> None:
@@ -138,7 +255,7 @@ def test_from_the_ledger(run: Any, ledger: Path, wanted: str) -> None:
     assert result.stdout.startswith("192.0.2.7 is banned.\n")
     assert "  reference  AAAA0003\n  firewall   unknown: no daemon answers\n" in result.stdout
     assert "\nLast events:\n" in result.stdout
-    assert "auth-fail  user al…@example.org  on smtps  weight 1\n" in result.stdout
+    assert "failed login  user al…@example.org  on smtps  weight 1\n" in result.stdout
     assert "\nEarlier bans:\n" in result.stdout
     assert "AAAA0001\n" in result.stdout
     document = json.loads(run("show", wanted, "--json").stdout)
@@ -191,7 +308,9 @@ def test_any_values(data: st.DataObject) -> None:
         "enforcement",
         "problem",
     )
-    document = draw("client", "never", "strikes", "problem", "ban", "events", "past_bans")
+    top = ("client", "never", "strikes", "problem", "mode", "reference", "limits", "raised", "firewall_why")
+    document = draw(*top)
     document |= {"ban": draw(*ban_keys), "past_bans": [draw(*ban_keys, "lifted", "lifted_by")]}
-    document["events"] = [draw("time", "kind", "user", "service", "weight")]
+    document |= {"network_ban": draw(*ban_keys), "logins": draw("users", "last")}
+    document["events"] = [draw("client", "time", "kind", "user", "service", "weight", "why")]
     assert all(line.isprintable() for line in lines(document, 1_795_237_352))

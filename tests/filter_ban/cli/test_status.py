@@ -131,6 +131,30 @@ def test_other_numbers(run: Any, daemon: Any, healthy: dict[str, Any]) -> None:
     assert "firewall       none is configured\n" in run("status").stdout
 
 
+def test_sieges_recording_and_listeners(run: Any, daemon: Any, healthy: dict[str, Any]) -> None:
+    """What is unusual has its line: users under siege, a recording, and a listener that does not serve."""
+    problem = "cannot be served"
+    healthy |= {
+        "besieged": 2,
+        "recording": {"written": 4000, "lost": 0, "problem": ""},
+        "listeners": [
+            {"service": "postfix", "endpoint": "127.0.0.1:10040", "problem": ""},
+            {"service": "dovecot", "endpoint": "127.0.0.1:10041", "problem": problem},
+        ],
+    }
+    daemon.answers["status"] = [healthy]
+    told = run("status").stdout
+    assert "besieged       2 users: many clients fail to log in as them\n" in told
+    assert "recording      4,000 signals written\n" in told
+    assert "listener       dovecot 127.0.0.1:10041: cannot be served\n" in told
+    assert "10040" not in told
+    healthy["recording"] |= {"lost": 3, "problem": "No space left on device"}
+    assert "recording      4,000 signals written, 3 lost: No space left" in run("status").stdout
+    healthy |= {"besieged": 0, "recording": None, "listeners": []}
+    told = run("status").stdout
+    assert not any(word in told for word in ("besieged", "recording", "listener"))
+
+
 def test_without_a_daemon(run: Any, folder: Path, ledger: Path) -> None:
     """Without a daemon the ledger's contents are told, and the exit status is 69."""
     result = run("status")
@@ -169,10 +193,11 @@ def test_without_anything(run: Any, folder: Path) -> None:
 def test_hostile_daemon(data: st.DataObject) -> None:
     """Whatever the values are, each line is printable."""
     top = ["version", "pid", "started", "now", "configuration", "mode", "clients", "clients_evicted", "bans"]
-    top += ["restoring", "refused", "relays", "events", "enforcer_pid"]
+    top += ["restoring", "refused", "relays", "events", "enforcer_pid", "besieged", "listeners"]
     low = ["path", "ok", "problem", "backend", "in_force", "pending", "failed", "last_sync", "drifted"]
     document: dict[str, Any] = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(top, SCALARS)))
-    for where in ("ledger", "firewall"):
+    low += ["written", "lost"]
+    for where in ("ledger", "firewall", "recording"):
         document[where] = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(low, SCALARS)) | SCALARS)
     for state in ("running", "not running"):
         for line in lines(document | {"daemon": state, "ok": False, "problems": ["a\x1bb"]}):
