@@ -18,7 +18,7 @@ from filter_ban.sensors.aiosmtpd import GuardedSMTP
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PAGES = README + (ROOT / "docs" / "postfix.md").read_text()
+PAGES = README + "".join((ROOT / "docs" / page).read_text() for page in ("postfix.md", "judgement.md"))
 NO_DEFAULT = "depends on the system"
 
 
@@ -32,6 +32,8 @@ def rows(cls: type[Any], prefix: str = "") -> Iterator[str]:
     for field in attrs.fields(cls):
         if "table" in field.metadata:
             yield from rows(field.metadata["table"], f"{prefix}{field.name}.")
+        elif "tables" in field.metadata:
+            yield from rows(field.metadata["tables"], f"{prefix}{field.name}[].")
         else:
             default = field.metadata["default"]
             shown = NO_DEFAULT if default is None else f"`{json.dumps(default)}`"
@@ -67,7 +69,8 @@ def test_commands(words: list[str]) -> None:
     context = click.Context(filter_ban)
     command = filter_ban.get_command(context, words[0])
     assert command is not None
-    command.make_context(words[0], [*words[1:]], parent=context)
+    there = [__file__ if word.endswith((".log", ".toml")) else word for word in words[1:]]
+    command.make_context(words[0], there, parent=context)
 
 
 def test_aiosmtpd() -> None:
