@@ -36,7 +36,7 @@ from filter_ban.engine.unresolved import Unresolved
 from filter_ban.model import Ban, Kind, Login, Strike
 
 WIDENED: Final = "widened"
-_SIDE_SHARE: Final = 10  # of so many clients that are tracked, one may have an entry in a memory beside
+_SIDE_SHARE: Final = 20  # of so many clients that are tracked, one may have an entry in a memory beside
 _TRIMMED_BYTES: Final = 16 * RECORD_BYTES  # a long history is trimmed whenever it has grown by so much
 _LIGHT: Final = 8  # strikes of a client that reach no limit are remembered to so many times the highest one
 _DAY_S: Final = 86_400
@@ -60,7 +60,7 @@ class Engine:
         self._tables = make_tables(policy.max_clients)  # of histories, by the hash of the client
         self._offences = Offences(policy.forget_s, policy.max_clients)
         self._active = BanTable(policy.ipv4_prefix, policy.ipv6_prefix)
-        self._logins = Logins(policy.guard.remember, beside)
+        self._logins = Logins(policy.guard.remember, 2 * beside)
         self._sieges = Sieges(policy.siege.clients, policy.siege.window, beside)
         self._networks = Networks(
             members=policy.widen.members,
