@@ -31,7 +31,7 @@ class AttributeList(Mapping[str, str]):
         if at < 0:
             return default
         at += len(mark)
-        return decode(self._data[at : self._data.find(b"\n", at)])
+        return self._data[at : self._data.find(b"\n", at)].decode("utf-8", "backslashreplace")
 
     def __getitem__(self, name: str) -> str:
         return self._all()[name]

@@ -50,6 +50,7 @@ class AttributeParser:
         self._lines = 0
         self._size = 0
         self._fault = ""
+        self._last_marks = b""  # of the last sound list
 
     @property
     def incomplete(self) -> bool:
@@ -96,12 +97,11 @@ class AttributeParser:
         if data.startswith(b"=") or b"\n=" in data:
             return None
         marks = data.translate(None, _NO_MARKS)
-        count = len(marks) // 2  # of the lines, where no value has a =
-        if marks != b"=\n" * count + b"\n":
-            if not _MARKS_OF_LIST.fullmatch(marks):
+        if marks != self._last_marks:  # Postfix sends the same attributes again and again
+            if not _MARKS_OF_LIST.fullmatch(marks) or marks.count(b"\n") - 1 > self._limits.attributes:
                 return None
-            count = marks.count(b"\n") - 1
-        return AttributeList(data) if 0 < count <= self._limits.attributes else None
+            self._last_marks = marks
+        return AttributeList(data)
 
     def _receive_lines(self, data: bytes) -> Iterator[dict[str, str]]:
         lines = (self._rest + data).split(b"\n")
