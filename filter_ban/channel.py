@@ -7,7 +7,8 @@ to the enforcer    argument                                                    w
 =================  ==========================================================  =========
 ``alive``          null                                                        twice a second
 ``replace``        ``{"entries": [[network, end], …], "more": bool}``          at start: all that should be in force
-``change``         ``{"add": [[network, end], …], "remove": [network, …]}``    bans begin and end
+``change``         ``{"add": [[network, end], …], "remove": [network, …],      bans begin and end; by rule: no operator asked
+                   "by_rule": bool}``
 ``sync``           a number that the report carries back as ``asked``          on request
 =================  ==========================================================  =========
 
@@ -18,9 +19,10 @@ to the engine      argument                                                    w
                    "listeners": [{service, endpoint, fd, problem}, …],
                    "secret": for Dovecot, "surroundings": [network, …]}``
 ``surroundings``   ``[network, …]``                                            own addresses and gateways, when they change
-``outcome``        ``{"in_force": […], "failed": [[network, why], …],          after each firewall command;
-                   "drifted": […]}``                                           drifted: failed to be put back
-``synced``         a report, see :mod:`filter_ban.enforcer.worker`             after each full sync
+``outcome``        ``{"backend": name, "in_force": […], "failed": [[network,   after each firewall command;
+                   why], …], "drifted": […], "dropped": [[network, packets],   drifted: failed to be put back; dropped:
+                   …]}``                                                       since it was last said
+``synced``         a report, see :mod:`filter_ban.enforcer.worker`             after each full sync, from each backend
 ``stop``           null                                                        at the end
 =================  ==========================================================  =========
 

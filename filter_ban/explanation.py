@@ -70,14 +70,14 @@ def raised(ban: Ban, strikes: Sequence[Strike], policy: Policy) -> float:
     return missing if raises and min(raises) - slack <= missing <= sum(raises) + slack else 0.0
 
 
-def why_in_band(ban: Ban, policy: Policy, backend: str, *, known: bool) -> str:
+def why_in_band(ban: Ban, policy: Policy, *, has_firewall: bool, known: bool) -> str:
     """
     Return why *ban* is not meant for the firewall; empty where it is.
 
     Args:
         ban: The ban.
         policy: What holds.
-        backend: The firewall's.
+        has_firewall: Whether one is configured.
         known: Whether somebody logs in from there.
 
     """
@@ -85,7 +85,7 @@ def why_in_band(ban: Ban, policy: Policy, backend: str, *, known: bool) -> str:
         return f"the mode is {policy.mode.value}"
     if not ban.firewall:
         return _why_spared(ban, known=known)
-    return "no firewall is configured" if backend == "none" else ""
+    return "" if has_firewall else "no firewall is configured"
 
 
 def _why_spared(ban: Ban, *, known: bool) -> str:

@@ -12,11 +12,23 @@ from filter_ban.reply import ReplyTemplate
 MAX_RENDERED: Final = 1024  # a refused bot comes again and again
 
 
-class Verdicts:
-    """Answers about clients; plain look-ups, nothing that could wait."""
+Heard = Callable[[Ban, str], None]
 
-    def __init__(self, engine: Engine, banned: ReplyTemplate) -> None:
+
+class Verdicts:
+    """
+    Answers about clients; plain look-ups, nothing that could wait.
+
+    Args:
+        engine: Knows the bans.
+        banned: The reply.
+        heard: Gets the ban of each client that is refused, and where it came to: what ends in the number of the port.
+
+    """
+
+    def __init__(self, engine: Engine, banned: ReplyTemplate, heard: Heard | None = None) -> None:
         self.refused = 0
+        self._heard = heard
         self._rendered: dict[ClientKey, tuple[Ban, Verdict]] = {}
         self._engine = engine
         self.reconfigure(banned)
@@ -26,9 +38,11 @@ class Verdicts:
         """The look-up of the ban that a client must be refused for, or None: the engine's own, but in mode watch."""
         return _no_ban if self._engine.policy.mode is Mode.WATCH else self._engine.ban_of
 
-    def refuse(self, ban: Ban) -> Verdict:
-        """Return, and count, the verdict on a client that is under *ban*."""
+    def refuse(self, ban: Ban, where: str = "") -> Verdict:
+        """Return, and count, the verdict on a client that is under *ban* and came to *where*."""
         self.refused += 1
+        if self._heard is not None:
+            self._heard(ban, where)
         known = self._rendered.get(ban.client)
         if known is None or known[0] is not ban:
             if len(self._rendered) >= MAX_RENDERED:
@@ -36,10 +50,10 @@ class Verdicts:
             known = self._rendered[ban.client] = ban, self._banned.render(ban)
         return known[1]
 
-    def of(self, client: ClientKey) -> Verdict:
-        """Return the verdict on *client*."""
+    def of(self, client: ClientKey, where: str = "") -> Verdict:
+        """Return the verdict on *client*, who came to *where*."""
         ban = self.ban_of(client)
-        return ALLOWED if ban is None else self.refuse(ban)
+        return ALLOWED if ban is None else self.refuse(ban, where)
 
     def reconfigure(self, banned: ReplyTemplate) -> None:
         """Refuse with *banned* from now on."""

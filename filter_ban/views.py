@@ -21,8 +21,19 @@ SEARCHED_STRIKES: Final = 20_000  # the newest of all clients, for those of a ne
 _AROUND_REFERENCES: Final = " \t\r\n.,;:()<>\"'"  # what is copied along with one
 
 
-def ban_document(ban: Ban, enforcement: Enforcement | None = None, problem: str = "") -> Document:
-    """Return *ban*; *enforcement* None means that no daemon runs that could know."""
+def ban_document(
+    ban: Ban, enforcement: Enforcement | None = None, problem: str = "", dropped: int | None = None
+) -> Document:
+    """
+    Return *ban*.
+
+    Args:
+        ban: The ban.
+        enforcement: State of its entry in the firewall; None: no daemon runs that could know.
+        problem: Why it failed.
+        dropped: Packets that the entry has dropped; None: nobody counts.
+
+    """
     return {
         "client": key_text(ban.client),
         "start": ban.start_s,
@@ -35,6 +46,7 @@ def ban_document(ban: Ban, enforcement: Enforcement | None = None, problem: str 
         "firewall": ban.firewall,
         "enforcement": "unknown" if enforcement is None else enforcement.value,
         "problem": problem,
+        "dropped": dropped,
     }
 
 

@@ -2,10 +2,13 @@
 """What is wrong, judged from the document of ``status``. Pure."""
 
 from collections.abc import Iterator
+from typing import Any, Final
 
 from filter_ban import __version__
 from filter_ban.cli.document import Document, part, parts
-from filter_ban.cli.wording import count, shown
+from filter_ban.cli.wording import count, is_number, shown, span
+
+ALARM_SHOWN_S: Final = 600
 
 
 def problems(status: Document, unavailable: str | None = None) -> list[str]:
@@ -21,8 +24,14 @@ def problems(status: Document, unavailable: str | None = None) -> list[str]:
     if unavailable is not None:
         return [f"daemon: {unavailable}", *ledger]
     daemon = [f"daemon: {why}" for why in _daemon(status)]
-    firewall = [f"firewall: {why}" for why in _firewall(part(status, "firewall"))]
-    return daemon + ledger + firewall
+    firewall = part(status, "firewall")
+    backends = [
+        f"{shown(backend.get('backend'))}: {why}"
+        for backend in parts(firewall, "backends")
+        for why in _backend(backend)
+    ]
+    alarm = [f"firewall: {why}" for why in _alarm(part(firewall, "alarms"), status.get("now"))]
+    return daemon + ledger + backends + alarm
 
 
 def _daemon(status: Document) -> Iterator[str]:
@@ -43,13 +52,24 @@ def _ledger(ledger: Document) -> Iterator[str]:
             yield f"{count(lost)} {what} were lost, it could not be written for too long"
 
 
-def _firewall(firewall: Document) -> Iterator[str]:
-    if firewall.get("ok") is False:
-        yield shown(firewall.get("problem") or "the last comparison of table and bans failed")
-    if firewall.get("rule_present") is False:
+def _backend(backend: Document) -> Iterator[str]:
+    if backend.get("ok") is False:
+        yield shown(backend.get("problem") or "the last comparison of table and bans failed")
+    if backend.get("rule_present") is False:
         yield "no rule uses the table, so it blocks nobody"
-    if failed := firewall.get("failed"):
+    if failed := backend.get("failed"):
         yield f"{count(failed, 'ban')} could not be put in force; filter-ban list names them"
-    missing, foreign = firewall.get("missing") or 0, firewall.get("foreign") or 0
+        for reason, number in part(backend, "reasons").items():
+            yield f"{count(number, 'ban')}: {shown(reason)}"
+    missing, foreign = backend.get("missing") or 0, backend.get("foreign") or 0
     if missing or foreign:
         yield f"something else changed the table: {count(missing)} missing, {count(foreign)} foreign; it is repaired"
+
+
+def _alarm(alarms: Document, now_s: Any) -> Iterator[str]:
+    last_s: Any = alarms.get("last")
+    if is_number(last_s) and is_number(now_s) and now_s - last_s < ALARM_SHOWN_S:
+        yield (
+            f"{shown(alarms.get('client'))} was heard {span(now_s - last_s)} ago although its ban is in force: do its "
+            "packets come another way, through a proxy or to a port that is not closed?"
+        )

@@ -13,7 +13,7 @@ from filter_ban.cli.document import Document, parts
 from filter_ban.cli.options import Command, config_option, json_option
 from filter_ban.cli.reading import ask_or_read, load, print_json, warn
 
-HEAD = ("CLIENT", "SINCE (UTC)", "UNTIL (UTC)", "RULE", "OFFENCE", "REFERENCE", "FIREWALL")
+HEAD = ("CLIENT", "SINCE (UTC)", "UNTIL (UTC)", "RULE", "OFFENCE", "REFERENCE", "FIREWALL", "DROPPED")
 
 
 @click.command("list", cls=Command, example="filter-ban list --json | jq -r '.bans[].client'")
@@ -58,4 +58,5 @@ def _row(ban: Document, now_s: float) -> tuple[str, ...]:
         wording.shown(ban.get("offence")),
         wording.shown(ban.get("reference")),
         wording.enforcement(ban.get("enforcement")),
+        wording.count(ban.get("dropped")),
     )

@@ -70,7 +70,7 @@ def status_document(config: Config, file: str, path: Path, now_s: float) -> Docu
         "mode": config.mode.value,
         "bans": bans,
         "ledger": ledger,
-        "firewall": {"backend": config.firewall.backend},
+        "firewall": {"backends": [{"backend": name} for name in config.firewall.backend]},
     }
 
 
@@ -111,7 +111,7 @@ def show_document(config: Config, path: Path, wanted: str, now_s: float) -> Docu
             "ban": None if ban is None else ban_document(ban),
             "firewall_why": ""
             if ban is None
-            else why_in_band(ban, policy, config.firewall.backend, known=known),
+            else why_in_band(ban, policy, has_firewall=bool(config.firewall.backend), known=known),
             "network_ban": None if around is None else ban_document(around),
             "mode": policy.mode.value,
             "never": None if never is None else key_text(never),

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: ISC
 """``filter-ban resync``: make the firewall's table equal the active bans, now."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from filter_ban.cli.daemon_client import DaemonClient
-from filter_ban.cli.document import Document
+from filter_ban.cli.document import Document, parts
 from filter_ban.cli.failures import Failure
 from filter_ban.cli.options import Command, config_option
 from filter_ban.cli.reading import load
@@ -28,15 +29,23 @@ def command(config_file: Path | None) -> None:
     config, _ = load(config_file)
     with DaemonClient.find(config) as daemon:
         report = daemon.ask_one("resync", silence_s=SILENCE_S)
-    click.echo(_found(report))
-    if not report.get("ok"):
-        raise Failure(f"the firewall's table is not as it should be: {shown(report.get('problem'))}")
-    if report.get("rule_present") is False:
-        raise Failure("the table is as it should be, but no rule of the firewall uses it")
+    backends = parts(report, "backends")
+    for backend in backends:
+        click.echo(f"{shown(backend.get('backend'))}: {_found(backend)}")
+    wrong = [f"{shown(backend.get('backend'))}: {why}" for backend in backends for why in _wrong(backend)]
+    if wrong:
+        raise Failure("; ".join(wrong))
 
 
-def _found(report: Document) -> str:
-    missing, foreign = report.get("missing"), report.get("foreign")
+def _wrong(backend: Document) -> Iterator[str]:
+    if not backend.get("ok"):
+        yield f"the table is not as it should be: {shown(backend.get('problem'))}"
+    elif backend.get("rule_present") is False:
+        yield "the table is as it should be, but no rule of the firewall uses it"
+
+
+def _found(backend: Document) -> str:
+    missing, foreign = backend.get("missing"), backend.get("foreign")
     if not missing and not foreign:
         return "nothing was missing"
     return f"{count(missing or 0)} missing put back, {count(foreign or 0)} foreign removed"

@@ -133,8 +133,12 @@ def _firewall(document: Document, ban: Document) -> str:
     if state in ("in-band", "unknown"):
         why = document.get("firewall_why")
         return "dialogue only" + (f": {shown(why)}" if why else "")
-    problem = ban.get("problem")
-    return wording.enforcement(state) + (f": {shown(problem)}" if problem else "")
+    problem, dropped = ban.get("problem"), ban.get("dropped")
+    return (
+        wording.enforcement(state)
+        + (f": {shown(problem)}" if problem else "")
+        + (f", {wording.count(dropped, 'packet')} dropped" if dropped else "")
+    )
 
 
 def _limits(document: Document) -> str:

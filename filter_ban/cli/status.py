@@ -68,6 +68,7 @@ def lines(document: Document) -> Iterator[str]:
 
 def _facts(document: Document, now_s: float) -> Iterator[tuple[str, str]]:
     ledger, firewall = part(document, "ledger"), part(document, "firewall")
+    backends = parts(firewall, "backends")
     since = wording.since(document.get("started"), now_s)
     yield "daemon", f"running since {since}, version {shown(document.get('version'))}"
     yield "processes", f"engine {shown(document.get('pid'))}, enforcer {shown(document.get('enforcer_pid'))}"
@@ -100,7 +101,10 @@ def _facts(document: Document, now_s: float) -> Iterator[tuple[str, str]]:
         f"{shown(ledger.get('path'))}: {'ok' if ledger.get('ok') else 'NOT WRITTEN'}"
         + _some(ledger.get("pending_bans"), "bans and lifts not yet written"),
     )
-    yield "firewall", _firewall(firewall, now_s)
+    if not backends:
+        yield "firewall", "none is configured"
+    for backend in backends:
+        yield "firewall", _firewall(backend, now_s)
 
 
 def _ledger_facts(document: Document, now_s: float) -> Iterator[tuple[str, str]]:
@@ -139,14 +143,13 @@ def _recording(recording: Document) -> str:
     )
 
 
-def _firewall(firewall: Document, now_s: float) -> str:
-    backend = shown(firewall.get("backend"))
-    if backend == "none":
-        return "none is configured"
-    parts = [f"{backend}: {count(firewall.get('in_force'))} in force"]
-    parts += [f"{count(firewall[state])} {state}" for state in ("pending", "failed") if firewall.get(state)]
-    if firewall.get("drifted"):
-        parts.append(f"{count(firewall['drifted'])} changed by others and repaired since the start")
-    if firewall.get("last_sync"):
-        parts.append(f"compared {wording.since(firewall['last_sync'], now_s)}")
-    return ", ".join(parts)
+def _firewall(backend: Document, now_s: float) -> str:
+    facts = [f"{shown(backend.get('backend'))}: {count(backend.get('in_force'))} in force"]
+    facts += [f"{count(backend[state])} {state}" for state in ("pending", "failed") if backend.get(state)]
+    if backend.get("dropped") is not None:
+        facts.append(f"{count(backend['dropped'], 'packet')} dropped")
+    if backend.get("changed_by_others"):
+        facts.append(f"{count(backend['changed_by_others'])} changed by others and repaired since the start")
+    if backend.get("last_sync"):
+        facts.append(f"compared {wording.since(backend['last_sync'], now_s)}")
+    return ", ".join(facts)

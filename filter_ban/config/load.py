@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from filter_ban.config.schema import Config
+from filter_ban.config.schema import IPSET_BACKENDS, Config, Firewall
 from filter_ban.text import excerpt
 
 DEFAULT_PATH: Final = Path("/etc/filter-ban.toml")
@@ -124,16 +124,32 @@ def _contradictions(config: Config) -> list[Fault]:
             faults.append(
                 Fault(f"limits.{name}_prefix", prefix, f"is wider than never.widest.{name} = {bound}")
             )
-    if config.firewall.anchor and config.firewall.backend != "pf":
-        faults.append(
-            Fault("firewall.anchor", config.firewall.anchor, 'only firewall.backend = "pf" has anchors')
-        )
+    faults += _firewall_contradictions(config.firewall)
     dovecot = config.dovecot
     exposed = [endpoint for endpoint in dovecot.listen if not endpoint.is_loopback]
     if exposed and dovecot.secret_file is None:
         rule = "must be loopback or a unix socket unless dovecot.secret_file is set"
         faults.append(Fault("dovecot.listen", str(exposed[0]), rule))
-    ends = [float("inf") if length is None else length for length in config.ban.ladder]
-    if ends != sorted(ends):
-        faults.append(Fault("ban.ladder", [*config.ban.ladder], "must not fall from one offence to the next"))
+    ladders = {"ban.ladder": config.ban.ladder} | {
+        f"override[{number}].ladder": override.ladder for number, override in enumerate(config.override)
+    }
+    for name, ladder in ladders.items():
+        ends = [float("inf") if length is None else length for length in ladder]
+        if ends != sorted(ends):
+            faults.append(Fault(name, [*ladder], "must not fall from one offence to the next"))
+    return faults
+
+
+def _firewall_contradictions(firewall: Firewall) -> list[Fault]:
+    faults = []
+    chosen = firewall.backend
+    if firewall.anchor and "pf" not in chosen:
+        faults.append(Fault("firewall.anchor", firewall.anchor, 'only firewall.backend = "pf" has anchors'))
+    if firewall.ports and "route" in chosen:
+        rule = 'must be empty with firewall.backend = "route": a route knows no ports'
+        faults.append(Fault("firewall.ports", [*firewall.ports], rule))
+    if "helper" in chosen and firewall.helper is None:
+        faults.append(Fault("firewall.helper", "", 'must be the program of firewall.backend = "helper"'))
+    if len(same := [name for name in chosen if name in IPSET_BACKENDS]) > 1:
+        faults.append(Fault("firewall.backend", same, "must name one of these: they fill the same sets"))
     return faults

@@ -7,7 +7,7 @@ The manual's table is made from these classes; ``docs`` and code cannot drift ap
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -16,6 +16,9 @@ from filter_ban.config import values
 from filter_ban.config.values import Endpoint, Limit
 from filter_ban.model import Mode
 from filter_ban.reply import ReplyTemplate
+
+IPSET_BACKENDS: Final = ("ipset", "iptables", "ufw")
+BACKENDS: Final = ("nftables", *IPSET_BACKENDS, "pf", "npf", "ipfw", "route", "helper")
 
 
 def key(default: Any, parse: Callable[[object], Any], doc: str) -> Any:
@@ -147,6 +150,9 @@ class Override:
     windows: tuple[Limit, ...] = key(
         [], values.several(values.parse_limit), "in place of limits.windows; empty: those"
     )
+    ladder: tuple[int | None, ...] = key(
+        [], values.several(values.parse_length), "in place of ban.ladder; empty: that"
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -157,6 +163,20 @@ class Decoy:
         [],
         values.several(values.parse_tcp_endpoint),
         "ADDRESS:PORT of it; a login there bans at once; empty: off",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Blocklistd:
+    """[blocklistd]: the socket of libblocklist, for daemons that report to blocklistd."""
+
+    socket: Path | None = key(
+        "",
+        values.parse_path_or_none,
+        "path of it, such as /var/run/blocklistd.sock; empty: off",
+    )
+    users: tuple[str, ...] = key(
+        ["root", "postfix", "sshd"], values.several(values.text), "users whose daemons may report"
     )
 
 
@@ -228,11 +248,33 @@ class Reply:
 class Firewall:
     """[firewall]: where bans are pushed."""
 
-    backend: str = key(
-        "none", values.one_of("none", "nftables", "pf"), "packet filter that bans are pushed to"
+    backend: tuple[str, ...] = key(
+        "none",
+        values.parse_backends(*BACKENDS),
+        f"what bans are pushed to, one or an array of several: {', '.join(BACKENDS)}; or none",
     )
     ports: tuple[int, ...] = key(
         [], values.several(values.integer(1, 65_535)), "TCP ports that are closed; empty: everything"
+    )
+    hook: str = key(
+        "prerouting",
+        values.one_of("prerouting", "input"),
+        "where nftables drops: prerouting, before connection tracking and NAT; or input",
+    )
+    action: str = key(
+        "drop",
+        values.one_of("drop", "reject"),
+        "drop: the client hears nothing; reject: it is told, by a reset or ICMP",
+    )
+    max_entries: int = key(
+        1_000_000,
+        values.integer(1, 10_000_000),
+        "entries that the firewall gets; beyond, in the dialogue only",
+    )
+    max_per_minute: int = key(
+        5000,
+        values.integer(1, 1_000_000),
+        "new entries that the rules may make in a minute; beyond, in the dialogue only",
     )
     table: str = key(
         "filter-ban",
@@ -240,12 +282,20 @@ class Firewall:
             r"[A-Za-z][A-Za-z0-9_-]{0,30}",
             "must be a name of letters, digits, - and _, at most 31 characters",
         ),
-        "pf table that holds the bans",
+        "table or sets that hold the bans",
     )
     anchor: str = key(
         "",
         values.pattern(r"[A-Za-z0-9_/-]{0,100}", "must be a pf anchor path of letters, digits, -, _ and /"),
         "pf anchor that holds the table; empty: the main ruleset",
+    )
+    helper: Path | None = key(
+        "", values.parse_path_or_none, 'program of backend "helper", such as /libexec/blocklistd-helper'
+    )
+    helper_protocol: str = key(
+        "blocklistd",
+        values.one_of("blocklistd", "lines"),
+        "how it is spoken to: blocklistd-helper's arguments, or lines on its standard input",
     )
 
 
@@ -368,4 +418,5 @@ class Config:
     postfix: Postfix = table(Postfix)
     dovecot: Dovecot = table(Dovecot)
     decoy: Decoy = table(Decoy)
+    blocklistd: Blocklistd = table(Blocklistd)
     record: Record = table(Record)

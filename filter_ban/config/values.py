@@ -203,6 +203,21 @@ def one_of(*words: str) -> Parser[str]:
     return parse
 
 
+def parse_backends(*names: str) -> Parser[tuple[str, ...]]:
+    """Return a parser of one of *names* or an array of them; ``"none"`` is no backend."""
+    parse_name = one_of("none", *names)
+
+    def parse(value: object) -> tuple[str, ...]:
+        chosen = tuple(map(parse_name, value if isinstance(value, list) else [value]))
+        if len(set(chosen)) < len(chosen):
+            raise ValueError("must not name a backend twice")
+        if "none" in chosen and len(chosen) > 1:
+            raise ValueError('must not be "none" and something else')
+        return tuple(name for name in chosen if name != "none")
+
+    return parse
+
+
 def pattern(regex: str, rule: str) -> Parser[str]:
     """Return a parser of strings that match *regex* whole; *rule* says so in words."""
     compiled = re.compile(regex)

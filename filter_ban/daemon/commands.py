@@ -2,6 +2,7 @@
 """What the operator can ask of the running daemon. Long work is done in turns so that answers to servers go on."""
 
 import asyncio
+import contextlib
 import heapq
 import os
 import time
@@ -12,9 +13,12 @@ import attrs
 
 from filter_ban import __version__
 from filter_ban.client import NOBODY, ClientKey, is_ipv4, key_text, parse_network, prefix_of, widen
+from filter_ban.daemon.alarms import Alarms
 from filter_ban.daemon.control import CommandError, Handler, Request
 from filter_ban.daemon.covering import Covering
+from filter_ban.daemon.enforcement import Entries
 from filter_ban.daemon.service import Service
+from filter_ban.daemon.wishes import Wish
 from filter_ban.explanation import BY_HAND, why_in_band
 from filter_ban.ledger import LedgerError, open_reader
 from filter_ban.model import Ban, Enforcement
@@ -32,7 +36,9 @@ from filter_ban.views import (
 
 MAX_SHOWN: Final = 1000  # of the bans that a prefix covered
 SORTED_AT_ONCE: Final = 1000  # bans, in about half a millisecond
-MAX_REASON: Final = 200
+COUNTED_AT_ONCE: Final = 1000  # bans: their counters are read in some milliseconds
+COUNTING_S: Final = 0.5
+REASONS_SHOWN: Final = 3
 FLUSH_PAUSE_S: Final = 0.01
 FLUSH_ATTEMPTS: Final = 50  # a ledger in trouble must not keep the operator waiting
 
@@ -59,8 +65,6 @@ class Commands:
         """Yield one document on the health of every part."""
         service = self._service
         engine, enforcer, health = service.engine, service.enforcer, service.writer.health()
-        counts = enforcer.counts()
-        sync = enforcer.last_sync
         yield {
             "version": __version__,
             "pid": os.getpid(),
@@ -94,22 +98,14 @@ class Commands:
                 "dropped_logins": health.dropped_logins,
             },
             "firewall": {
-                "backend": enforcer.backend,
-                "in_force": counts[Enforcement.IN_FORCE],
-                "pending": counts[Enforcement.PENDING],
-                "failed": counts[Enforcement.FAILED] + counts[Enforcement.DRIFTED],
-                "last_sync": sync.time_s or None,
-                "ok": sync.ok,
-                "problem": sync.problem,
-                "rule_present": sync.rule_present,
-                "missing": sync.missing,
-                "foreign": sync.foreign,
-                "drifted": enforcer.drifted,
+                **_least([entries_document(entries) for entries in enforcer.backends.values()]),
+                "alarms": _alarms(service.alarms),
             },
         }
 
     async def list_bans(self, _request: Request) -> AsyncIterator[Document]:
         """Yield all active bans, newest first, in pieces."""
+        await self._count_packets()
         turns, bans = self._service.turns, self._service.engine.bans
         pieces = turns.pieces(list(bans.values()), SORTED_AT_ONCE)
         runs = [sorted(piece, key=_newest_first) async for piece in pieces]
@@ -119,6 +115,7 @@ class Commands:
 
     async def show(self, request: Request) -> AsyncIterator[Document]:
         """Yield all that is known of one client, prefix or ban reference."""
+        await self._count_packets()
         engine, policy, now_s = self._service.engine, self._service.engine.policy, time.time()
         client, reference = await self._find(str(request.get("client", "")))
         counted = counted_as(client, policy.ipv4_prefix, policy.ipv6_prefix)
@@ -132,7 +129,7 @@ class Commands:
             "ban": None if ban is None else self._document(ban),
             "firewall_why": ""
             if ban is None
-            else why_in_band(ban, policy, self._service.enforcer.backend, known=known),
+            else why_in_band(ban, policy, has_firewall=bool(self._service.enforcer.backends), known=known),
             "network_ban": None if around is None else self._document(around),
             "mode": policy.mode.value,
             "never": None if never is None else key_text(never),
@@ -190,31 +187,36 @@ class Commands:
         return {**history, "logins": logins}
 
     async def ban(self, request: Request) -> AsyncIterator[Document]:
-        """Ban clients and prefixes by hand; yield an outcome for each, in order."""
-        length_s = request.get("length")
-        reason = excerpt(str(request.get("reason") or BY_HAND), MAX_REASON)
-        force = request.get("force") is True
+        """
+        Ban clients and prefixes by hand; yield an outcome for each, in order.
+
+        With ``dry_run`` nothing is done, and the outcome is what would be.
+        """
+        force, dry_run = request.get("force") is True, request.get("dry_run") is True
         async for piece in self._service.turns.pieces(_texts(request)):
-            results = [self._ban(text, length_s, reason, force=force) for text in piece]
+            now_s = int(time.time())
+            wishes = [Wish.parse(given, request, now_s) for given in piece]
+            results = [self._ban(wish, now_s, force=force, dry_run=dry_run) for wish in wishes]
             self._service.settle()
             yield {"results": results}
 
-    def _ban(self, text: object, length_s: int | None, reason: str, *, force: bool) -> Document:
-        client, problem = self._parse(text)
-        problem = problem or self._why_not(client, force=force)
+    def _ban(self, wish: Wish, now_s: int, *, force: bool, dry_run: bool) -> Document:
+        client, problem = self._parse(wish.text)
+        problem = problem or wish.problem or self._why_not(client, force=force)
         if problem:
-            return {"client": excerpt(str(text)), "outcome": "refused", "why": problem}
+            return {"client": excerpt(str(wish.text)), "outcome": "refused", "why": problem}
         engine = self._service.engine
-        before = engine.bans.get(client)
+        outcome = wish.outcome(engine.bans.get(client))
+        if dry_run:
+            return {"client": key_text(client), "outcome": outcome, "end": wish.end_s, "reason": wish.reason}
         ban = engine.ban(
             client,
-            int(time.time()),
+            now_s,
             rule=BY_HAND,
-            reason=reason,
-            length_s=length_s,
+            reason=wish.reason,
+            length_s=None if wish.end_s is None else wish.end_s - now_s,
             firewall=not self._too_wide(client),
         )
-        outcome = "banned" if before is None else "unchanged" if ban is before else "extended"
         return {"outcome": outcome, **self._document(ban)}
 
     def _why_not(self, client: ClientKey, *, force: bool) -> str:
@@ -227,7 +229,8 @@ class Commands:
             return f"{key_text(never)} is in never.networks"
         if self._too_wide(client) and not force:
             family, widest = self._widest(client)
-            return f"wider than never.widest.{family} = {widest}; --force bans it all the same, in the dialogue only"
+            force_it = "filter-ban ban --force bans it all the same, in the dialogue only"
+            return f"wider than never.widest.{family} = {widest}; {force_it}"
         return ""
 
     def _too_wide(self, client: ClientKey) -> bool:
@@ -283,19 +286,23 @@ class Commands:
     async def resync(self, _request: Request) -> AsyncIterator[Document]:
         """Compare firewall and bans now; yield what was found."""
         enforcer = self._service.enforcer
-        if enforcer.backend == "none":
+        if not enforcer.backends:
             raise CommandError('no firewall is configured (firewall.backend = "none")')
-        sync = await enforcer.sync()
-        yield {
-            "ok": sync.ok,
-            "problem": sync.problem,
-            "missing": sync.missing,
-            "foreign": sync.foreign,
-            "rule_present": sync.rule_present,
-        }
+        await enforcer.sync()
+        yield {"backends": [entries_document(entries) for entries in enforcer.backends.values()]}
+
+    async def _count_packets(self) -> None:
+        """Have the firewall's counters read, where that is quick; a firewall that hangs is not waited for."""
+        enforcer = self._service.enforcer
+        if enforcer.backends and len(self._service.engine.bans) <= COUNTED_AT_ONCE:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(enforcer.sync(), COUNTING_S)
 
     def _document(self, ban: Ban) -> Document:
-        return ban_document(ban, *self._service.enforcer.state_of(ban.client))
+        enforcer, client = self._service.enforcer, ban.client
+        return ban_document(
+            ban, enforcer.state_of(client), enforcer.problem_of(client), enforcer.dropped_of(client)
+        )
 
 
 @attrs.frozen
@@ -313,6 +320,55 @@ def _steps(wanted: Iterable[_Wanted], covering: Covering) -> Iterator[tuple[_Wan
         for ban in covering.take(one.client):
             yield one, ban
         yield one, None
+
+
+def entries_document(entries: Entries) -> Document:
+    """Return how the table of one backend is."""
+    counts, sync = entries.counts(), entries.last_sync
+    return {
+        "backend": entries.backend,
+        "in_force": counts[Enforcement.IN_FORCE],
+        "pending": counts[Enforcement.PENDING],
+        "failed": counts[Enforcement.FAILED] + counts[Enforcement.DRIFTED],
+        "reasons": dict(entries.reasons().most_common(REASONS_SHOWN)),
+        "last_sync": sync.time_s or None,
+        "ok": sync.ok,
+        "problem": sync.problem,
+        "rule_present": sync.rule_present,
+        "missing": sync.missing,
+        "foreign": sync.foreign,
+        "changed_by_others": entries.changed_by_others,
+        "dropped": entries.dropped if entries.counts_packets else None,
+    }
+
+
+def _least(backends: list[Document]) -> Document:
+    """Return how the firewall is as a whole, which is as its least backend is, and each backend."""
+    synced = [backend["last_sync"] for backend in backends]
+    rules = {backend["rule_present"] for backend in backends}
+    return {
+        "backend": ",".join(backend["backend"] for backend in backends) or "none",
+        "in_force": min((backend["in_force"] for backend in backends), default=0),
+        "pending": max((backend["pending"] for backend in backends), default=0),
+        "failed": max((backend["failed"] for backend in backends), default=0),
+        "last_sync": min(synced) if synced and all(synced) else None,
+        "ok": all(backend["ok"] for backend in backends),
+        "problem": "; ".join(backend["problem"] for backend in backends if backend["problem"]),
+        "rule_present": next((state for state in (False, None, True) if state in rules), None),
+        "missing": sum(backend["missing"] for backend in backends),
+        "foreign": sum(backend["foreign"] for backend in backends),
+        "drifted": sum(backend["changed_by_others"] for backend in backends),
+        "backends": backends,
+    }
+
+
+def _alarms(alarms: Alarms) -> Document:
+    client = alarms.last_client
+    return {
+        "count": alarms.count,
+        "last": alarms.last_s or None,
+        "client": None if client is None else key_text(client),
+    }
 
 
 def _newest_first(ban: Ban) -> int:

@@ -4,14 +4,24 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
 
 import attrs
 
 from filter_ban.channel import ENTRIES_A_MESSAGE, encode
 from filter_ban.client import ClientKey, key_text, parse_network
+from filter_ban.explanation import BY_HAND
 from filter_ban.model import Ban, Enforcement, Mode
+
+# A ban with several backends is as far as the least of them.
+_WORST_FIRST: Final = (
+    Enforcement.FAILED,
+    Enforcement.DRIFTED,
+    Enforcement.PENDING,
+    Enforcement.IN_FORCE,
+    Enforcement.IN_BAND,
+)
 
 
 @attrs.define
@@ -26,98 +36,58 @@ class SyncState:
     rule_present: bool | None = None
 
 
-class Enforcer:
-    """
-    The engine's side of the channel.
+class Entries:
+    """What is known of the bans' entries in the table of one backend."""
 
-    A ban is reported as in force only when the firewall has it and the ledger has committed it.
-    """
-
-    def __init__(self, send: Callable[[bytes], None], *, backend: str) -> None:
+    def __init__(self, backend: str) -> None:
         self.backend = backend
         self.last_sync = SyncState()
-        self.drifted = 0
-        self._send = send
+        self.changed_by_others = 0  # entries that were, and have been repaired
+        self.counts_packets = False
+        self.dropped = 0  # packets, of all bans there have been
         self._states: dict[ClientKey, Enforcement] = {}
         self._counts = Counter[Enforcement]()  # of the states
         self._problems: dict[ClientKey, str] = {}
-        self._uncommitted: set[ClientKey] = set()
-        self._early: set[ClientKey] = set()  # in the table, and not yet committed
-        self._mode = Mode.ENFORCE
-        self._waiting: dict[int, asyncio.Future[SyncState]] = {}
+        self._early: set[ClientKey] = set()  # in the table, and the ban is not yet committed
+        self._dropped: dict[ClientKey, int] = {}
 
-    # --- asking
+    def await_entry(self, client: ClientKey) -> None:
+        """Take note that an entry was asked for."""
+        self._enter(client, Enforcement.PENDING)
+        self._problems.pop(client, None)
 
-    def start(self, bans: Iterable[Ban], mode: Mode, *, more: bool) -> None:
-        """Tell the enforcer a piece of all that should be in force; *more*: it is not the last one."""
-        self._mode = mode
-        wanted = [ban for ban in bans if self._wanted(ban)]
-        for ban in wanted:
-            self._enter(ban.client, Enforcement.PENDING)
-        entries = [(key_text(ban.client), ban.end_s) for ban in wanted]
-        self._send(encode("replace", {"entries": entries, "more": more}))
+    def drop(self, client: ClientKey) -> bool:
+        """Forget the entry of *client*; return whether there was one."""
+        self._problems.pop(client, None)
+        self._early.discard(client)
+        self._dropped.pop(client, None)
+        return self._leave(client)
 
-    def push(self, bans: Iterable[Ban], *, committed: bool = False) -> None:
-        """Ask for entries of *bans*."""
-        added = [ban for ban in bans if self._wanted(ban)]
-        for ban in added:
-            self._enter(ban.client, Enforcement.PENDING)
-            self._problems.pop(ban.client, None)
-        if not committed:
-            self._uncommitted.update(ban.client for ban in added)
-        for at in range(0, len(added), ENTRIES_A_MESSAGE):
-            batch = [(key_text(ban.client), ban.end_s) for ban in added[at : at + ENTRIES_A_MESSAGE]]
-            self._send(encode("change", {"add": batch, "remove": []}))
-
-    def withdraw(self, clients: Iterable[ClientKey]) -> None:
-        """Ask that the entries of *clients* be removed."""
-        removed = [client for client in clients if self._leave(client)]
-        for client in removed:
-            self._problems.pop(client, None)
-            self._uncommitted.discard(client)
-            self._early.discard(client)
-        for at in range(0, len(removed), ENTRIES_A_MESSAGE):
-            batch = [key_text(client) for client in removed[at : at + ENTRIES_A_MESSAGE]]
-            self._send(encode("change", {"add": [], "remove": batch}))
-
-    async def sync(self) -> SyncState:
-        """Ask for a comparison of table and bans, now, and return what it found."""
-        found: asyncio.Future[SyncState] = asyncio.get_running_loop().create_future()
-        self._waiting[id(found)] = found
-        self._send(encode("sync", id(found)))
-        return await found
-
-    def alive(self) -> None:
-        """Show the enforcer that this process works."""
-        self._send(encode("alive"))
-
-    def _wanted(self, ban: Ban) -> bool:
-        return ban.firewall and self.backend != "none" and self._mode is Mode.ENFORCE
-
-    # --- hearing
-
-    def committed(self, clients: Iterable[ClientKey]) -> None:
-        """Take note that the ledger holds the bans of *clients*."""
-        for client in clients:
-            self._uncommitted.discard(client)
-            if client in self._early:
-                self._early.discard(client)
-                self._mark(client, Enforcement.IN_FORCE)
-
-    def outcome(self, message: dict[str, Any]) -> None:
-        """Take note of what a firewall command did."""
-        for network in message.get("in_force", ()):
+    def heed(self, outcome: dict[str, Any], uncommitted: set[ClientKey]) -> None:
+        """Take note of what a command did; a ban that is *uncommitted* is not in force yet."""
+        for network in outcome.get("in_force", ()):
             client = parse_network(network)
-            if client in self._uncommitted:
+            if client in uncommitted:
                 self._early.add(client)
             else:
                 self._mark(client, Enforcement.IN_FORCE)
-        for network, why in message.get("failed", ()):
+        for network, why in outcome.get("failed", ()):
             client = parse_network(network)
-            self._mark(client, Enforcement.FAILED)
-            self._problems[client] = why
-        for network in message.get("drifted", ()):
+            if self._mark(client, Enforcement.FAILED):
+                self._problems[client] = why
+        for network in outcome.get("drifted", ()):
             self._mark(parse_network(network), Enforcement.DRIFTED)
+        for network, packets in outcome.get("dropped", ()):
+            client = parse_network(network)
+            self.dropped += packets
+            if client in self._states:
+                self._dropped[client] = self._dropped.get(client, 0) + packets
+
+    def committed(self, client: ClientKey) -> None:
+        """Take note that the ledger holds the ban of *client*."""
+        if client in self._early:
+            self._early.discard(client)
+            self._mark(client, Enforcement.IN_FORCE)
 
     def synced(self, message: dict[str, Any]) -> None:
         """Take note of what a full comparison found."""
@@ -129,16 +99,17 @@ class Enforcer:
             foreign=message.get("foreign", 0),
             rule_present=message.get("rule_present"),
         )
-        self.drifted += self.last_sync.missing + self.last_sync.foreign
-        asked = self._waiting.pop(message.get("asked", 0), None)
-        if asked is not None and not asked.done():
-            asked.set_result(self.last_sync)
+        self.changed_by_others += self.last_sync.missing + self.last_sync.foreign
+        self.counts_packets = message.get("counts", False)
 
-    def _mark(self, client: ClientKey, state: Enforcement) -> None:
-        if client in self._states:
-            self._enter(client, state)
-            if state is Enforcement.IN_FORCE:
-                self._problems.pop(client, None)
+    def _mark(self, client: ClientKey, state: Enforcement) -> bool:
+        """Note the state of an entry; return whether it is wanted at all."""
+        if client not in self._states:
+            return False
+        self._enter(client, state)
+        if state is Enforcement.IN_FORCE:
+            self._problems.pop(client, None)
+        return True
 
     def _enter(self, client: ClientKey, state: Enforcement) -> None:
         self._leave(client)
@@ -152,12 +123,140 @@ class Enforcer:
         self._counts[state] -= 1
         return True
 
-    # --- telling
+    def state_of(self, client: ClientKey) -> Enforcement:
+        """Return the state of the entry of *client*."""
+        return self._states.get(client, Enforcement.IN_BAND)
 
-    def state_of(self, client: ClientKey) -> tuple[Enforcement, str]:
-        """Return the state of the ban of *client* and, where it failed, why."""
-        return self._states.get(client, Enforcement.IN_BAND), self._problems.get(client, "")
+    def problem_of(self, client: ClientKey) -> str:
+        """Return why the entry of *client* failed."""
+        return self._problems.get(client, "")
+
+    def dropped_of(self, client: ClientKey) -> int:
+        """Return how many packets the entry of *client* has dropped."""
+        return self._dropped.get(client, 0)
 
     def counts(self) -> Counter[Enforcement]:
-        """Return how many bans are in which state."""
+        """Return how many entries are in which state."""
         return self._counts.copy()
+
+    def reasons(self) -> Counter[str]:
+        """Return why entries failed, and how many for that."""
+        return Counter(self._problems.values())
+
+
+class Enforcer:
+    """
+    The engine's side of the channel.
+
+    A ban is reported as in force only when every backend has it and the ledger has committed it.
+
+    Args:
+        send: Sends a message.
+        backends: Names of the backends.
+
+    """
+
+    def __init__(self, send: Callable[[bytes], None], *, backends: Sequence[str]) -> None:
+        self.backends = {name: Entries(name) for name in backends}
+        self._send = send
+        self._uncommitted: set[ClientKey] = set()
+        self._mode = Mode.ENFORCE
+        self._waiting: dict[int, tuple[set[str], asyncio.Future[None]]] = {}
+
+    # --- asking
+
+    def start(self, bans: Iterable[Ban], mode: Mode, *, more: bool) -> None:
+        """Tell the enforcer a piece of all that should be in force; *more*: it is not the last one."""
+        self._mode = mode
+        wanted = self._wanted(bans)
+        self._send(encode("replace", {"entries": _entries(wanted), "more": more}))
+
+    def push(self, bans: Iterable[Ban], *, committed: bool = False) -> None:
+        """Ask for entries of *bans*."""
+        wanted = self._wanted(bans)
+        if not committed:
+            self._uncommitted.update(ban.client for ban in wanted)
+        by_hand = [ban for ban in wanted if committed or ban.rule == BY_HAND]
+        by_rule = [ban for ban in wanted if not (committed or ban.rule == BY_HAND)] if by_hand else wanted
+        for some, is_by_rule in ((by_hand, False), (by_rule, True)):
+            for at in range(0, len(some), ENTRIES_A_MESSAGE):
+                batch = _entries(some[at : at + ENTRIES_A_MESSAGE])
+                self._send(encode("change", {"add": batch, "remove": [], "by_rule": is_by_rule}))
+
+    def withdraw(self, clients: Iterable[ClientKey]) -> None:
+        """Ask that the entries of *clients* be removed."""
+        removed = [client for client in clients if self._drop(client)]
+        self._uncommitted.difference_update(removed)
+        for at in range(0, len(removed), ENTRIES_A_MESSAGE):
+            batch = [key_text(client) for client in removed[at : at + ENTRIES_A_MESSAGE]]
+            self._send(encode("change", {"add": [], "remove": batch, "by_rule": False}))
+
+    def _drop(self, client: ClientKey) -> bool:
+        """Forget the entries of *client*; return whether there were any: all backends have the same."""
+        return {entries.drop(client) for entries in self.backends.values()} == {True}
+
+    async def sync(self) -> None:
+        """Ask for a comparison of tables and bans, now, and return when each backend has said what it found."""
+        compared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        number = id(compared)
+        self._waiting[number] = set(self.backends), compared
+        self._send(encode("sync", number))
+        try:
+            await compared
+        finally:
+            del self._waiting[number]
+
+    def alive(self) -> None:
+        """Show the enforcer that this process works."""
+        self._send(encode("alive"))
+
+    def _wanted(self, bans: Iterable[Ban]) -> list[Ban]:
+        if not self.backends or self._mode is not Mode.ENFORCE:
+            return []
+        wanted = [ban for ban in bans if ban.firewall]
+        for entries in self.backends.values():
+            for ban in wanted:
+                entries.await_entry(ban.client)
+        return wanted
+
+    # --- hearing
+
+    def committed(self, clients: Iterable[ClientKey]) -> None:
+        """Take note that the ledger holds the bans of *clients*."""
+        for client in clients:
+            self._uncommitted.discard(client)
+            for entries in self.backends.values():
+                entries.committed(client)
+
+    def outcome(self, message: dict[str, Any]) -> None:
+        """Take note of what a firewall command did."""
+        self.backends[message["backend"]].heed(message, self._uncommitted)
+
+    def synced(self, message: dict[str, Any]) -> None:
+        """Take note of what a full comparison found."""
+        name = message["backend"]
+        self.backends[name].synced(message)
+        unheard, compared = self._waiting.get(message.get("asked", 0), (set(), None))
+        unheard.discard(name)
+        if compared is not None and not unheard and not compared.done():
+            compared.set_result(None)
+
+    # --- telling
+
+    def state_of(self, client: ClientKey) -> Enforcement:
+        """Return the state of the ban of *client*: that of the backend that is least far."""
+        states = {entries.state_of(client) for entries in self.backends.values()}
+        return next((state for state in _WORST_FIRST if state in states), Enforcement.IN_BAND)
+
+    def problem_of(self, client: ClientKey) -> str:
+        """Return why the ban of *client* failed."""
+        return "; ".join(filter(None, (entries.problem_of(client) for entries in self.backends.values())))
+
+    def dropped_of(self, client: ClientKey) -> int | None:
+        """Return how many packets of *client* were dropped, as last counted; None where nobody counts."""
+        counting = [entries for entries in self.backends.values() if entries.counts_packets]
+        return sum(entries.dropped_of(client) for entries in counting) if counting else None
+
+
+def _entries(bans: Iterable[Ban]) -> list[tuple[str, int | None]]:
+    return [(key_text(ban.client), ban.end_s) for ban in bans]

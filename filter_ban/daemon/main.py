@@ -64,7 +64,7 @@ async def _serve(start: dict[str, Any], channel: socket.socket) -> None:
             "serving",
             bans=len(service.engine.bans),
             mode=policy.mode,
-            firewall=service.enforcer.backend,
+            firewall=",".join(service.enforcer.backends) or "none",
             loop=type(asyncio.get_running_loop()).__module__.partition(".")[0],
         )
     )

@@ -20,6 +20,7 @@ from filter_ban.client import NetworkSet, key_text, parse_network
 from filter_ban.clients import Clients
 from filter_ban.config import Config
 from filter_ban.daemon import recall
+from filter_ban.daemon.alarms import Alarms
 from filter_ban.daemon.enforcement import Enforcer
 from filter_ban.daemon.turns import PIECE, Turns
 from filter_ban.engine import Engine, Policy
@@ -27,6 +28,7 @@ from filter_ban.ledger import Ledger, LedgerWriter, Retention
 from filter_ban.logline import fact
 from filter_ban.model import Ban, Mode
 from filter_ban.recording import Encoder, Recorder
+from filter_ban.sensors.blocklistd import BlocklistdSensor
 from filter_ban.sensors.decoy import DecoySensor
 from filter_ban.sensors.dovecot import DovecotSensor
 from filter_ban.sensors.opensmtpd import OpensmtpdSensor
@@ -56,12 +58,18 @@ class Service:
         self.ledger_path = ledger_path
         self.listeners = listeners
         self.started_s = time.time()
-        self.enforcer = Enforcer(send, backend=config.firewall.backend)
+        self.enforcer = Enforcer(send, backends=config.firewall.backend)
+        self.alarms = Alarms(
+            self.enforcer.state_of,
+            check=lambda: self._begin(self.enforcer.sync()),
+            ports=config.firewall.ports,
+            clock=time.time,
+        )
         self.surroundings = NetworkSet(parse_network(text) for text in surroundings)
         policy = self._policy()
         self.engine = Engine(policy)
         self.clients = Clients(policy)
-        self.verdicts = Verdicts(self.engine, config.reply.banned)
+        self.verdicts = Verdicts(self.engine, config.reply.banned, self.alarms.heard)
         self.restoring = True
         self.turns = Turns()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -93,7 +101,9 @@ class Service:
             "clock": time.time,
             "recorder": self.recorder,
         }
-        self.postfix_verdicts = Verdicts(self.engine, config.postfix.banned or config.reply.banned)
+        self.postfix_verdicts = Verdicts(
+            self.engine, config.postfix.banned or config.reply.banned, self.alarms.heard
+        )
         self.postfix = PostfixSensor(
             **self._common,
             verdicts=self.postfix_verdicts,
@@ -102,6 +112,7 @@ class Service:
         )
         self.dovecot = DovecotSensor(**self._common, verdicts=self.verdicts)
         self.decoy = DecoySensor(**self._common, verdicts=self.verdicts)
+        self.blocklistd = BlocklistdSensor(**self._common, verdicts=self.verdicts)
 
     def _policy(self) -> Policy:
         surroundings = tuple(self.surroundings) if self.config.never.own_addresses else ()
@@ -167,9 +178,12 @@ class Service:
         """Heed a message of the enforcer."""
         match verb:
             case "outcome":
+                backend = argument.pop("backend")
                 for what, news in argument.items():
                     async for piece in self.turns.pieces(news):
-                        self.enforcer.outcome({what: piece})
+                        self.enforcer.outcome({"backend": backend, what: piece})
+                        if what == "in_force":
+                            self.alarms.made(map(parse_network, piece))
             case "synced":
                 self.enforcer.synced(argument)
             case "surroundings":
@@ -182,6 +196,7 @@ class Service:
 
     async def expire(self) -> None:
         """End the bans whose time is over, and weigh up what nothing has resolved by now."""
+        self.alarms.forget()
         self.engine.resolve(time.time())
         self.settle()
         over = self.engine.expire(time.time(), PIECE)
@@ -238,7 +253,7 @@ class Service:
     @property
     def events(self) -> Counter[str]:
         """What all sensors saw, by kind."""
-        sensors: list[Sensor] = [*self._relays, self.postfix, self.dovecot, self.decoy]
+        sensors: list[Sensor] = [*self._relays, self.postfix, self.dovecot, self.decoy, self.blocklistd]
         return sum((sensor.counts for sensor in sensors), self._retired.copy())
 
     # --- consequences

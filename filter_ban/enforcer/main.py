@@ -14,9 +14,9 @@ from typing import Any, Final
 from filter_ban import logline, places, state
 from filter_ban.config import Config, ConfigError, Fault, load_config
 from filter_ban.enforcer.engine_process import EngineProcess, engine_user
+from filter_ban.enforcer.firewall import Firewall
 from filter_ban.enforcer.listeners import AlreadyRunning, Listener, listen, make_folder, open_lock
 from filter_ban.enforcer.supervisor import Supervisor
-from filter_ban.enforcer.worker import FirewallWorker
 from filter_ban.firewall import Command, FirewallError, Runner
 from filter_ban.logline import fact
 
@@ -67,7 +67,7 @@ def _serve(config: Config, file: str, content: str) -> int:
     listeners = listen(config, folder, owner)
     sockets = [listener.sock for listener in listeners if listener.sock is not None]
     run = Runner()
-    worker = FirewallWorker(config, run, lambda argv: _output(run, argv))
+    firewall = _firewall(config, file, run)
     supervisor = Supervisor(
         start={
             "file": file,
@@ -77,16 +77,24 @@ def _serve(config: Config, file: str, content: str) -> int:
             "secret": secret,
         },
         spawn=lambda: EngineProcess([sock.fileno() for sock in sockets], user),
-        worker=worker,
+        firewall=firewall,
     )
     _log.info(fact("start", folder=folder, ledger=ledger, configuration=file, python=sys.version.split()[0]))
-    worker.start(supervisor.wake)
+    firewall.start(supervisor.wake)
     _tell_systemd("READY=1")
     supervisor.run()
     for sock in sockets:
         sock.close()
     os.close(lock)
     return EXIT_DONE
+
+
+def _firewall(config: Config, file: str, run: Runner) -> Firewall:
+    try:
+        return Firewall(config, run, lambda argv: _output(run, argv))
+    except ValueError as error:  # a name that is fine for one tool may not be for another
+        key, _, rule = str(error).partition(": ")
+        raise ConfigError(file, [Fault(key, "", rule)]) from None
 
 
 def _user(name: str) -> pwd.struct_passwd | None:

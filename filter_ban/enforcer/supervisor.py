@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 """
-The parent's loop: keep an engine running, pass its wishes to the firewall worker, and say what became of them.
+The parent's loop: keep an engine running, pass its wishes to the firewall, and say what became of them.
 
 An engine that dies is started again at once, one that shows no sign of life for two seconds is ended first; only one
 that dies before its first sign of life is given growing pauses. The listening sockets stay open all the while.
@@ -18,7 +18,7 @@ from typing import Any, Final
 from filter_ban.channel import SILENCE_S
 from filter_ban.client import key_text
 from filter_ban.enforcer.engine_process import EngineProcess
-from filter_ban.enforcer.worker import FirewallWorker
+from filter_ban.enforcer.firewall import Firewall
 from filter_ban.logline import fact
 
 _log = logging.getLogger(__name__)
@@ -36,16 +36,14 @@ class Supervisor:
     Args:
         start: What each engine is told first (see :mod:`filter_ban.channel`), without the surroundings.
         spawn: Starts an engine.
-        worker: Runs the firewall commands, in a thread of its own.
+        firewall: Runs the firewall's commands, in threads of its own.
 
     """
 
-    def __init__(
-        self, start: dict[str, Any], spawn: Callable[[], EngineProcess], worker: FirewallWorker
-    ) -> None:
+    def __init__(self, start: dict[str, Any], spawn: Callable[[], EngineProcess], firewall: Firewall) -> None:
         self._start = start
         self._spawn = spawn
-        self._worker = worker
+        self._firewall = firewall
         self._engine: EngineProcess | None = None
         self._started_s = self._alive_s = 0.0
         self._heard = False
@@ -94,7 +92,7 @@ class Supervisor:
         self._started_s = self._alive_s = now_s
         self._heard = False
         engine = self._engine = self._spawn()
-        surroundings = [key_text(key) for key in self._worker.surroundings]
+        surroundings = [key_text(key) for key in self._firewall.surroundings]
         engine.tell("start", {**self._start, "surroundings": surroundings})
         _log.info(fact("engine-started", pid=engine.pid))
 
@@ -136,18 +134,18 @@ class Supervisor:
         except (ValueError, KeyError, TypeError) as error:
             self._bury(f"sent nonsense: {error}")
             return
-        for verb, argument in self._worker.take_news():
+        for verb, argument in self._firewall.take_news():
             engine.tell(verb, argument)
 
     def _heed(self, verb: str, argument: Any) -> None:
         self._alive_s = time.monotonic()
         self._heard = True
         if verb == "replace":
-            self._worker.replace(argument["entries"], more=argument["more"])
+            self._firewall.replace(argument["entries"], more=argument["more"])
         elif verb == "change":
-            self._worker.change(argument["add"], argument["remove"])
+            self._firewall.change(argument["add"], argument["remove"], by_rule=argument["by_rule"])
         elif verb == "sync":
-            self._worker.ask_for_sync(argument)
+            self._firewall.ask_for_sync(argument)
         elif verb != "alive":
             raise ValueError(f"unknown verb {verb!r}")
 
@@ -157,5 +155,5 @@ class Supervisor:
             engine.tell("stop")
             engine.wait(STOP_S)
             engine.kill()
-        self._worker.stop()
+        self._firewall.stop()
         _log.info(fact("stopped", firewall="left as it is"))

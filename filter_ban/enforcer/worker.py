@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 """
-The firewall's thread: one that runs commands, so that a hanging tool holds up nothing else.
+The thread of one backend: it runs the commands, so that a hanging tool holds up nothing else, not even another backend.
 
 What arrives while a command runs is done by the next one, together; so the first ban of a burst is in the kernel at
 once and the rest in one batch. A comparison of table and bans reads in a second thread, so that bans need not wait.
@@ -9,108 +9,91 @@ once and the rest in one batch. A comparison of table and bans reads in a second
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 from filter_ban.channel import ENTRIES_A_MESSAGE
-from filter_ban.client import ClientKey, NetworkSet, key_text, parse_network
-from filter_ban.config import Config
-from filter_ban.enforcer.surroundings import find_surroundings
-from filter_ban.firewall import DesiredTable, Guard, Listing, Report, Run, make_backend
+from filter_ban.client import ClientKey, key_text
+from filter_ban.firewall import Backend, DesiredTable, Listing, Report, Run
 from filter_ban.logline import fact
 
 _log = logging.getLogger(__name__)
-News = tuple[str, Any]
+Tell = Callable[[str, Any], None]
 SYNC_EVERY_S: Final = 60.0
 FIRST_RETRY_S: Final = 1.0
-MAX_ENTRIES: Final = 1_000_000
 
 
-class FirewallWorker:
+class TableWorker:
     """
-    Owns the desired table.
+    Owns the desired table of a backend.
 
     Args:
-        config: Backend, never-list and widths.
-        run: Runs a firewall command.
-        look_around: Runs a command that tells our addresses and returns what it prints.
+        backend: Builds the commands.
+        run: Runs one.
+        tell: Takes what is to be told to the engine (see :mod:`filter_ban.channel`); called in the worker's threads.
 
     """
 
-    def __init__(self, config: Config, run: Run, look_around: Callable[[tuple[str, ...]], str]) -> None:
-        self._config = config
-        self._look_around = look_around
-        self._backend = make_backend(
-            config.firewall.backend,
-            ports=config.firewall.ports,
-            table="/".join(filter(None, (config.firewall.anchor, config.firewall.table))),
-        )
-        self._table = DesiredTable(self._backend, run)
-        self._incoming: dict[ClientKey, int | None] = {}  # of a replacement that is not complete
+    def __init__(self, backend: Backend, run: Run, tell: Tell) -> None:
+        self._backend = backend
+        self._tell = tell
+        self._table = DesiredTable(backend, run)
         self._adds: dict[ClientKey, int | None] = {}
         self._removes: set[ClientKey] = set()
-        self._replacement: dict[ClientKey, int | None] | None = None
+        self._replacement: Mapping[ClientKey, int | None] | None = None
         self._sync_asked: list[int] = []
+        self._sync_begun: list[int] = []  # what was asked before the comparison that goes on
         self._sync_due = False
         self._listing: Listing | None = None
         self._reading = False
+        self._has_synced = False
         self._retry_s = 0.0
-        self._retry_at_s = self._next_sync_s = float("inf")
-        self._news: deque[News] = deque()
+        self._retry_at_s = float("inf")
+        self._next_sync_s = time.monotonic() + SYNC_EVERY_S
         self._changed = threading.Condition()
         self._stopping = False
-        self._wake: Callable[[], None] = lambda: None
-        self._thread = threading.Thread(target=self._run, name="firewall", daemon=True)
-        self._look()
+        self._thread = threading.Thread(target=self._run, name=f"firewall-{backend.name}", daemon=True)
 
-    def _look(self) -> None:
-        self.surroundings = find_surroundings(self._look_around)
-        never = self._config.never
-        own = self.surroundings if never.own_addresses else frozenset()
-        self._guard = Guard(
-            NetworkSet((*never.networks, *own)),
-            widest_ipv4=never.widest.ipv4,
-            widest_ipv6=never.widest.ipv6,
-            max_entries=MAX_ENTRIES,
-        )
+    @property
+    def name(self) -> str:
+        """The backend's name."""
+        return self._backend.name
 
-    def start(self, wake: Callable[[], None]) -> None:
-        """Begin; *wake* is called from the worker's threads when there is news."""
-        self._wake = wake
+    @property
+    def clients(self) -> Collection[ClientKey]:
+        """The clients that have an entry, or should."""
+        return self._table.clients
+
+    def start(self) -> None:
+        """Begin."""
         self._thread.start()
 
-    def stop(self, timeout_s: float = 5.0) -> None:
+    def stop(self, timeout_s: float) -> None:
         """End after the command that runs now; the table stays as it is."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
         self._thread.join(timeout_s)
 
-    # --- what the engine asks for; called from the supervisor's thread
+    # --- what is asked for; called from the supervisor's thread
 
-    def replace(self, entries: Iterable[Any], *, more: bool) -> None:
-        """Take a piece of all that should be in force; the last one (not *more*) puts it in the place of the old."""
-        self._incoming.update(self._checked(entries))
-        if more:
-            return
+    def replace(self, ends: Mapping[ClientKey, int | None]) -> None:
+        """Want exactly these entries, each until its Unix second."""
         with self._changed:
-            self._replacement, self._incoming = self._incoming, {}
+            self._replacement = ends
             self._adds.clear()
             self._removes.clear()
             self._sync_due = True
             self._changed.notify()
 
-    def change(self, adds: Iterable[Any], removes: Iterable[str]) -> None:
+    def change(self, adds: Mapping[ClientKey, int | None], removes: Iterable[ClientKey]) -> None:
         """Want some entries more and some less."""
-        allowed = self._checked(adds)
-        gone = [parse_network(text) for text in removes]
         with self._changed:
-            for key in gone:
+            for key in removes:
                 self._adds.pop(key, None)
-            self._removes.update(gone)
-            self._removes.difference_update(allowed)
-            self._adds.update(allowed)
+                self._removes.add(key)
+            self._removes.difference_update(adds)
+            self._adds.update(adds)
             self._changed.notify()
 
     def ask_for_sync(self, number: int) -> None:
@@ -120,40 +103,9 @@ class FirewallWorker:
             self._sync_due = True
             self._changed.notify()
 
-    def _checked(self, entries: Iterable[Any]) -> dict[ClientKey, int | None]:
-        wishes = [(parse_network(text), end_s) for text, end_s in entries]
-        allowed, refused = self._guard.check(wishes, held=self._table.clients, now_s=time.time())
-        if refused:
-            self._tell("outcome", {"failed": [[key_text(key), why] for key, why in refused]})
-        return allowed
-
-    def take_news(self) -> list[News]:
-        """Return, once, what is to be told to the engine."""
-        news = []
-        while self._news:
-            news.append(self._news.popleft())
-        return news
-
-    def _tell(self, verb: str, argument: Any) -> None:
-        self._news.append((verb, argument))
-        self._wake()
-
     # --- the thread
 
     def _run(self) -> None:
-        if self._backend.name == "none":
-            self._only_look_around()
-        else:
-            self._keep_table()
-
-    def _only_look_around(self) -> None:
-        while not self._stopping:
-            with self._changed:
-                self._changed.wait_for(lambda: self._stopping, SYNC_EVERY_S)
-            self._refresh_surroundings()
-
-    def _keep_table(self) -> None:
-        self._next_sync_s = time.monotonic() + SYNC_EVERY_S
         while True:
             with self._changed:
                 while not self._has_work():
@@ -167,6 +119,7 @@ class FirewallWorker:
                 begin_sync = self._sync_is_due() and not self._reading and listing is None
                 if begin_sync:
                     self._reading, self._sync_due = True, False
+                    self._sync_begun, self._sync_asked = self._sync_asked, []
                     self._next_sync_s = time.monotonic() + SYNC_EVERY_S
                     self._retry_at_s = float("inf")
             try:
@@ -174,7 +127,7 @@ class FirewallWorker:
             except Exception as error:  # noqa: BLE001 - the seam: a fault of ours must not end all enforcement
                 self._fault(error)
             if begin_sync:
-                threading.Thread(target=self._read, name="firewall-read", daemon=True).start()
+                threading.Thread(target=self._read, name=f"{self.name}-read", daemon=True).start()
 
     def _wait_s(self) -> float | None:
         """Return how long nothing will be due by itself; a reading that goes on says when it is done."""
@@ -198,7 +151,7 @@ class FirewallWorker:
 
     def _work(
         self,
-        replacement: dict[ClientKey, int | None] | None,
+        replacement: Mapping[ClientKey, int | None] | None,
         adds: dict[ClientKey, int | None],
         removes: set[ClientKey],
         listing: Listing | None,
@@ -216,7 +169,6 @@ class FirewallWorker:
         listing = None
         try:
             listing = self._table.read()
-            self._refresh_surroundings()
         except Exception as error:  # noqa: BLE001 - the same seam
             self._fault(error)
         with self._changed:
@@ -226,49 +178,55 @@ class FirewallWorker:
 
     def _fault(self, error: Exception) -> None:
         """Say what went wrong in this program, and compare the table with the bans again soon."""
-        _log.error(fact("firewall-fault", error=repr(error)), exc_info=error)
+        _log.error(fact("firewall-fault", backend=self.name, error=repr(error)), exc_info=error)
         self._retry_later()
 
-    def _refresh_surroundings(self) -> None:
-        before = self.surroundings
-        self._look()
-        if self.surroundings != before:
-            self._tell("surroundings", [key_text(key) for key in self.surroundings])
+    # --- what is told
 
     def _report(self, report: Report) -> None:
         outcomes: dict[str, list[Any]] = {
             "in_force": [key_text(key) for key in report.in_force],
             "failed": [[key_text(key), why] for key, why in report.failed.items()],
             "drifted": [key_text(key) for key in report.drifted if key in report.failed],
+            "dropped": [[key_text(key), packets] for key, packets in report.dropped.items()],
         }
         for what, news in outcomes.items():
             for at in range(0, len(news), ENTRIES_A_MESSAGE):
-                self._tell("outcome", {what: news[at : at + ENTRIES_A_MESSAGE]})
+                self._tell("outcome", {"backend": self.name, what: news[at : at + ENTRIES_A_MESSAGE]})
         if report.failed or report.problem:
             self._retry_later()
             why = report.problem or next(iter(report.failed.values()))
-            _log.error(fact("firewall-failed", entries=len(report.failed), why=why, again_in_s=self._retry_s))
+            failed = len(report.failed)
+            _log.error(
+                fact("firewall-failed", backend=self.name, entries=failed, why=why, again_in_s=self._retry_s)
+            )
 
     def _retry_later(self) -> None:
         self._retry_s = min(SYNC_EVERY_S, self._retry_s * 2 or FIRST_RETRY_S)
         self._retry_at_s = time.monotonic() + self._retry_s
 
     def _synced(self, report: Report) -> None:
-        if report.drifted or report.foreign:
-            _log.warning(fact("firewall-drifted", missing=len(report.drifted), foreign=len(report.foreign)))
+        missing, foreign = len(report.drifted), len(report.foreign)
+        if missing or foreign or (self._has_synced and report.rule_present is False):
+            rule = "present" if report.rule_present else "missing"
+            _log.warning(
+                fact("firewall-drifted", backend=self.name, missing=missing, foreign=foreign, rule=rule)
+            )
+        self._has_synced = self._has_synced or report.compared
         if report.compared and not report.problem and not report.failed:
             self._retry_s = 0.0
-        asked, self._sync_asked = self._sync_asked, []
-        for number in asked or [0]:
+        for number in self._sync_begun or [0]:
             self._tell(
                 "synced",
                 {
+                    "backend": self.name,
                     "asked": number,
                     "time": time.time(),
                     "ok": report.compared and not report.problem,
                     "problem": report.problem,
-                    "missing": len(report.drifted),
-                    "foreign": len(report.foreign),
+                    "missing": missing,
+                    "foreign": foreign,
                     "rule_present": not report.problem if report.compared else None,
+                    "counts": self._backend.counts,
                 },
             )

@@ -7,7 +7,7 @@ what is there, and removing what is not, are no errors. It touches its own table
 """
 
 import enum
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, Protocol, TypeAlias
 
 import attrs
@@ -29,11 +29,38 @@ _ERROR_CHARS: Final = 300
 
 @attrs.frozen
 class Command:
-    """One run of a tool: arguments, what it reads, and how long it may take."""
+    """
+    One run of a tool: arguments, what it reads, and how long it may take.
+
+    ``heed`` gets what it printed, and raises FirewallError where that says that it failed. ``may_fail``: its exit
+    status says nothing, only ``heed`` does.
+    """
 
     argv: tuple[str, ...]
     stdin: bytes = b""
     timeout_s: float = QUICK_S
+    heed: Callable[[bytes], None] | None = None
+    may_fail: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """
+    What the configuration says about a backend; each takes what it knows of.
+
+    ``table`` names table or sets, ``anchor`` is pf's. ``ports`` are the TCP ports that are closed to banned clients
+    (empty: everything is). ``max_entries`` is what table or sets must hold. ``hook`` is where nftables looks at packets: ``prerouting`` or ``input``. ``action`` is
+    ``drop`` or ``reject``. ``helper`` is a program, ``helper_protocol`` how it is spoken to: ``blocklistd`` or ``lines``.
+    """
+
+    ports: tuple[int, ...] = ()
+    table: str = "filter-ban"
+    anchor: str = ""
+    hook: str = "prerouting"
+    action: str = "drop"
+    max_entries: int = 1_000_000
+    helper: str = ""
+    helper_protocol: str = "blocklistd"
 
 
 @attrs.frozen
@@ -133,6 +160,14 @@ class Backend(Protocol):
     def name(self) -> str:
         """Name in the configuration."""
 
+    @property
+    def lists(self) -> bool:
+        """Whether its entries can be listed; else what was put there is taken to stay, and nothing is ever compared."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether its list tells the packets that each entry has dropped."""
+
     def setup_commands(self, nets: Collection[Net]) -> Sequence[Command]:
         """Create, or mend, what entries of *nets* need; entries that are there stay."""
 
@@ -148,9 +183,9 @@ class Backend(Protocol):
     def list_commands(self) -> Sequence[Command]:
         """Ask for all entries of a table that exists."""
 
-    def parse_list(self, outputs: Sequence[bytes]) -> set[ClientKey]:
+    def parse_list(self, outputs: Sequence[bytes]) -> Mapping[ClientKey, int]:
         """
-        Return the clients that the list commands printed.
+        Return the clients that the list commands printed, and how many packets of each were dropped (0: not counted).
 
         Raises:
             ValueError: this is no listing.

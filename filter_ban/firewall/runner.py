@@ -43,7 +43,7 @@ class Runner:
         Return what *command* prints.
 
         Raises:
-            FirewallError: it is missing, took too long, printed too much or ended with a status other than 0.
+            FirewallError: it is missing, took too long, printed too much, or ended with a status other than 0 and may not.
 
         """
         argv = (*self.prefix, *command.argv)
@@ -76,7 +76,7 @@ class Runner:
             finally:
                 if process.returncode is None:  # not reaped, so the number is still its own
                     os.killpg(process.pid, signal.SIGKILL)
-        if process.returncode:
+        if process.returncode and not command.may_fail:
             raise FirewallError(argv, process.returncode, errors.decode(errors="backslashreplace"))
         return output
 

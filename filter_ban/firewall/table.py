@@ -34,11 +34,15 @@ _DIVISIBLE: Final = frozenset({Fault.FULL, Fault.OTHER})  # faults that fewer en
 
 @attrs.frozen
 class Listing:
-    """What :meth:`DesiredTable.read` found: the filter's set-up and entries, or why it could not be read."""
+    """
+    What :meth:`DesiredTable.read` found: the filter's set-up and entries, or why it could not be read.
+
+    ``clients`` are those with an entry and the packets that it dropped; None: the filter cannot list them.
+    """
 
     touched: set[ClientKey]  # changed by us since the reading began
     check: Check | None = None
-    clients: Collection[ClientKey] = frozenset()
+    clients: Mapping[ClientKey, int] | None = attrs.Factory(dict)
     error: str = ""
 
 
@@ -50,6 +54,7 @@ class Report:
     ``drifted`` were in force and missing, so they are in ``in_force`` or ``failed`` (with the reason) as well;
     ``foreign`` stood in our table and were wanted by nobody. ``rule_present`` is as found, before it was mended.
     ``problem`` says why no entry acts, or which command failed. ``compared``: this came of a comparison.
+    ``dropped`` are the packets that were dropped since the last one, of clients that had any.
     """
 
     in_force: Collection[ClientKey] = ()
@@ -59,6 +64,7 @@ class Report:
     rule_present: bool | None = None
     problem: str = ""
     compared: bool = False
+    dropped: Mapping[ClientKey, int] = attrs.Factory(dict)
 
 
 class DesiredTable:
@@ -80,6 +86,7 @@ class DesiredTable:
         self._nets: set[Net] = set()  # that ever had an entry
         self._ready: set[Net] = set()  # set up, as far as known
         self._touched: set[ClientKey] = set()  # changed since a read began
+        self._dropped: dict[ClientKey, int] = {}  # packets, as last listed, where there were any
         self._compared = False
         self._problem = ""
 
@@ -93,6 +100,7 @@ class DesiredTable:
         self._ends = dict(ends)
         self._unproven = set(ends)
         self._failed.clear()
+        self._dropped.clear()
         self._nets.update(map(net_of, ends))
 
     # --- a change
@@ -148,6 +156,8 @@ class DesiredTable:
             check = backend.parse_check([self._run(command) for command in backend.check_commands()])
             if not check.exists:
                 return Listing(touched, check)
+            if not backend.lists:
+                return Listing(touched, check, None)
             clients = backend.parse_list([self._run(command) for command in backend.list_commands()])
             return Listing(touched, check, clients)
         except FirewallError as error:
@@ -157,7 +167,8 @@ class DesiredTable:
 
     def reconcile(self, listing: Listing, now_s: float) -> Report:
         """Mend what *listing* shows to be wrong; clients that have changed since it was begun are left alone."""
-        check, present, touched = listing.check, listing.clients, listing.touched
+        check, touched = listing.check, listing.touched
+        present = self._ends.keys() - self._unproven if listing.clients is None else listing.clients
         if touched is not self._touched:  # a later listing has been worked on
             return self.sync(now_s)
         if check is None:
@@ -193,7 +204,18 @@ class DesiredTable:
             rule_present=rule_present,
             problem=problem,
             compared=True,
+            dropped=self._newly_dropped(listing.clients or {}),
         )
+
+    def _newly_dropped(self, packets: Mapping[ClientKey, int]) -> dict[ClientKey, int]:
+        """Return what each entry has dropped since the last listing; an entry that was made anew counts from 0."""
+        before, self._dropped = self._dropped, {key: number for key, number in packets.items() if number}
+        newly = {}
+        for key, number in self._dropped.items():
+            last = before.get(key, 0)
+            if number != last:
+                newly[key] = number - last if number > last else number
+        return newly
 
     # --- commands and what came of them
 
@@ -230,7 +252,9 @@ class DesiredTable:
 
     def _run_all(self, commands: Iterable[Command]) -> None:
         for command in commands:
-            self._run(command)
+            output = self._run(command)
+            if command.heed is not None:
+                command.heed(output)
 
     def _settle(self, done: Collection[ClientKey], failed: dict[ClientKey, str]) -> Report:
         """Take note of what happened to clients, *failed* being some of *done*; return what is news."""

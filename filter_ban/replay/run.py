@@ -62,7 +62,7 @@ class Replay:
         surroundings = LOOPBACK if config.never.own_addresses else ()
         policy = Policy.compile(config, surroundings)
         self.engine = Engine(policy)
-        self.has_firewall = policy.mode is Mode.ENFORCE and config.firewall.backend != "none"
+        self.has_firewall = policy.mode is Mode.ENFORCE and bool(config.firewall.backend)
         self.counts: Counter[Kind] = Counter()
         self.exempt = 0
         self.cases: list[Case] = []

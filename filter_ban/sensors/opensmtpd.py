@@ -206,7 +206,7 @@ class OpensmtpdSensor(Sensor):
             self._answers.append(self._let_connect(row))
         else:
             session.unencrypted = False
-            self._refuse(row, ban, hang_up=True)
+            self._refuse(row, session, ban, hang_up=True)
 
     def _auth(self, row: Row) -> None:
         session = self._sessions[row[5]]
@@ -219,7 +219,7 @@ class OpensmtpdSensor(Sensor):
             session.tried = self._secrets.of(secret) if secret else NO_SECRET
             self._answers.append(self._let_log_in(row))
         else:
-            self._refuse(row, ban)
+            self._refuse(row, session, ban)
 
     def _mail_from(self, row: Row) -> None:
         session = self._sessions[row[5]]
@@ -230,10 +230,10 @@ class OpensmtpdSensor(Sensor):
                 self._strike(Kind.RELAY_ATTEMPT, session, row)
             self._answers.append(self._let_send(row))
         else:
-            self._refuse(row, ban)
+            self._refuse(row, session, ban)
 
-    def _refuse(self, row: Row, ban: Ban, *, hang_up: bool = False) -> None:
-        verdict = self._verdicts.refuse(ban)
+    def _refuse(self, row: Row, session: _Session, ban: Ban, *, hang_up: bool = False) -> None:
+        verdict = self._verdicts.refuse(ban, session.opening[-1])
         decision = _decision(verdict.text, hang_up or verdict.answer is Answer.DROP)
         self._answers.append(opensmtpd.answer_row(row, decision))
 

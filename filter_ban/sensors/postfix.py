@@ -125,7 +125,11 @@ class PostfixSensor(Sensor):
             self._logged_in(attributes, client)
         elif ban is None:
             self._not_logged_in(attributes, client)
-        return DUNNO if ban is None else _action(self._verdicts.refuse(ban).text)
+        return (
+            DUNNO
+            if ban is None
+            else _action(self._verdicts.refuse(ban, attributes.get("server_port", "")).text)
+        )
 
     def closed(self, peer: Peer) -> None:
         """

@@ -39,11 +39,16 @@ class SetupError(Exception):
 
 @attrs.frozen
 class Change:
-    """What becomes of one file, whose mode and owner stay; None stands for no file."""
+    """
+    What becomes of one file; None stands for no file.
+
+    Its owner stays, and its mode unless *mode* is given.
+    """
 
     path: Path
     old: bytes | None
     new: bytes | None
+    mode: int | None = None
 
     @property
     def secret(self) -> bool:
@@ -53,7 +58,7 @@ class Change:
     @property
     def alters(self) -> bool:
         """Whether it is a change at all."""
-        return self.old != self.new
+        return self.old != self.new or self.mode not in (None, _mode(self.path))
 
 
 @attrs.frozen
@@ -92,9 +97,12 @@ def diff(change: Change) -> str:
         "/dev/null" if content is None else str(change.path) for content in (change.old, change.new)
     )
     lines = difflib.unified_diff(_lines(change.old), _lines(change.new), before, after)
-    return "".join(
+    shown = "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
+    if change.mode not in (None, _mode(change.path)):
+        shown += f"{change.path}: mode {change.mode:o}\n"
+    return shown
 
 
 def require_writable(paths: Sequence[Path]) -> None:
@@ -131,6 +139,7 @@ def write(changes: Sequence[Change], now_s: float, suffix: str, accept: Callable
             if read(change.path) != change.old:
                 raise SetupError(f"{change.path} is being changed by somebody else; try again")  # noqa: TRY301 - undone below
             copy = change.path.with_name(f"{change.path.name}.{stamp}.{_digest(change.new)}.{suffix}")
+            change.path.parent.mkdir(parents=True, exist_ok=True)
             _put(copy, change.old or b"", like=change.path, mode=_PRIVATE_MODE)
             kept.append((change, copy))
             if change.new is None:
@@ -142,6 +151,8 @@ def write(changes: Sequence[Change], now_s: float, suffix: str, accept: Callable
                     like=change.path,
                     mode=_PRIVATE_MODE if change.secret else _USUAL_MODE,
                 )
+                if change.mode is not None:
+                    change.path.chmod(change.mode)
         accept()
     except BaseException as error:
         for change, copy in reversed(kept):
@@ -177,7 +188,8 @@ def undo_change(backup: Backup, *, force: bool) -> Change:
             f"{backup.of} was changed after the set-up, and going back to {backup.path.name} would take that out too; "
             "to do so: --force (the present file is kept beside it)"
         )
-    return Change(backup.of, now, read(backup.path) or None)
+    old = read(backup.path) or None
+    return Change(backup.of, now, old, None if old is None else _mode(backup.path))
 
 
 def _backups(path: Path) -> Iterator[Backup]:
@@ -197,6 +209,10 @@ def _stamp(paths: Sequence[Path], now_s: float) -> str:
 
 def _lines(content: bytes | None) -> list[str]:
     return _LINE.findall((content or b"").decode(errors="backslashreplace"))
+
+
+def _mode(path: Path) -> int | None:
+    return path.stat().st_mode & 0o7777 if path.exists() else None
 
 
 def _digest(content: bytes | None) -> str:

@@ -127,10 +127,10 @@ def test_why_a_ban_is_in_the_dialogue_only(
     """A ban that the firewall is not told of has a reason; one that it is told of has none."""
     values = {"client": BOT, "start_s": START_S, "end_s": None, "rule": "5 in 10m", "reason": "", **ban}
     policy = Policy.compile(parse_config(config))
-    assert why_in_band(Ban(**values), policy, "nftables", known=known) == why  # type: ignore[arg-type]  # a table
+    assert why_in_band(Ban(**values), policy, has_firewall=True, known=known) == why  # type: ignore[arg-type]  # a table
 
 
 def test_without_a_firewall() -> None:
     """Where no firewall is configured, that is the reason."""
     ban = Ban(client=BOT, start_s=START_S, end_s=None, rule="5 in 10m", reason="")
-    assert why_in_band(ban, make_engine().policy, "none", known=False) == "no firewall is configured"
+    assert why_in_band(ban, make_engine().policy, has_firewall=False, known=False) == "no firewall is configured"

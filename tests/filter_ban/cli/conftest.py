@@ -119,6 +119,7 @@ def ban_document() -> dict[str, Any]:
         "strikes": 5.2,
         "reference": "K7Q2ABCD",
         "firewall": True,
+        "dropped": 1234,
         "enforcement": "in-force",
         "problem": "",
     }

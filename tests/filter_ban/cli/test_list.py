@@ -15,7 +15,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | 
 
 def test_table(run: Any, daemon: Any, ban_document: dict[str, Any]) -> None:
     """Each ban has a line, in the order of the daemon, under a head."""
-    other = {**ban_document, "client": "2001:db8::/64", "end": None, "enforcement": "failed"}
+    other = {**ban_document, "client": "2001:db8::/64", "end": None, "enforcement": "failed", "dropped": None}
     daemon.answers["list"] = [{"bans": [ban_document]}, {"bans": [other]}]
     result = run("list")
     head, first, second = result.stdout.splitlines()
@@ -31,14 +31,15 @@ def test_table(run: Any, daemon: Any, ban_document: dict[str, Any]) -> None:
         "OFFENCE",
         "REFERENCE",
         "FIREWALL",
+        "DROPPED",
     ]
     assert first.startswith("192.0.2.7      ")
     assert "(12m ago)" in first
     assert "(in 2h)" in first
-    assert first.endswith("5 in 10m  2        K7Q2ABCD   in force")
+    assert first.endswith("5 in 10m  2        K7Q2ABCD   in force  1,234")
     assert second.startswith("2001:db8::/64  ")
     assert "ago)  lifted   " in second
-    assert second.endswith("  5 in 10m  2        K7Q2ABCD   failed")
+    assert second.endswith("  5 in 10m  2        K7Q2ABCD   failed    -")
     assert daemon.requests == [{"command": "list"}]
 
 
@@ -62,7 +63,7 @@ def test_without_a_daemon(run: Any, ledger: Path) -> None:
     clients = [line.split()[0] for line in result.stdout.splitlines()]
     assert result.exit_code == 0
     assert clients == ["CLIENT", "2001:db8:1::/48", "192.0.2.7", "203.0.113.9"]
-    assert result.stdout.splitlines()[1].endswith("AAAA0004   unknown")
+    assert result.stdout.splitlines()[1].endswith("AAAA0004   unknown   -")
     assert "no daemon answers at" in result.stderr
     assert result.stderr.endswith("This is what the ledger says:\n")
     document = json.loads(run("list", "--json").stdout)

@@ -5,36 +5,49 @@ from typing import Any, Final
 
 import pytest
 
-WELL = {"ok": True, "problem": "", "missing": 0, "foreign": 0, "rule_present": True}
+WELL = {"backend": "nftables", "ok": True, "problem": "", "missing": 0, "foreign": 0, "rule_present": True}
 REPORTS: Final[dict[str, tuple[dict[str, Any], tuple[int, str, str]]]] = {
-    "nothing": ({}, (0, "nothing was missing\n", "")),
-    "drift": ({"missing": 1200, "foreign": 1}, (0, "1,200 missing put back, 1 foreign removed\n", "")),
+    "nothing": ({}, (0, "nftables: nothing was missing\n", "")),
+    "drift": (
+        {"missing": 1200, "foreign": 1},
+        (0, "nftables: 1,200 missing put back, 1 foreign removed\n", ""),
+    ),
     "failed": (
         {"ok": False, "problem": "nft: \x1bx"},
         (
             1,
-            "nothing was missing\n",
-            "filter-ban: the firewall's table is not as it should be: nft: \\x1bx\n",
+            "nftables: nothing was missing\n",
+            "filter-ban: nftables: the table is not as it should be: nft: \\x1bx\n",
         ),
     ),
     "no rule": (
         {"rule_present": False},
         (
             1,
-            "nothing was missing\n",
-            "filter-ban: the table is as it should be, but no rule of the firewall uses it\n",
+            "nftables: nothing was missing\n",
+            "filter-ban: nftables: the table is as it should be, but no rule of the firewall uses it\n",
         ),
     ),
-    "rule not looked for": ({"rule_present": None}, (0, "nothing was missing\n", "")),
+    "rule not looked for": ({"rule_present": None}, (0, "nftables: nothing was missing\n", "")),
 }
 
 
 @pytest.mark.parametrize(("report", "expected"), REPORTS.values(), ids=REPORTS.keys())
 def test_report(run: Any, daemon: Any, report: dict[str, Any], expected: tuple[int, str, str]) -> None:
     """What was found and repaired is told; what is still wrong is an error."""
-    daemon.answers["resync"] = [{**WELL, **report}]
+    daemon.answers["resync"] = [{"backends": [{**WELL, **report}]}]
     result = run("resync")
     assert (result.exit_code, result.stdout, result.stderr) == expected
+
+
+def test_several_backends(run: Any, daemon: Any) -> None:
+    """Each backend has its line, and what is wrong with one is an error."""
+    other = {**WELL, "backend": "route", "ok": False, "problem": "ip: not found"}
+    daemon.answers["resync"] = [{"backends": [{**WELL, "missing": 2}, other]}]
+    result = run("resync")
+    assert result.exit_code == 1
+    assert result.stdout == "nftables: 2 missing put back, 0 foreign removed\nroute: nothing was missing\n"
+    assert result.stderr == "filter-ban: route: the table is not as it should be: ip: not found\n"
 
 
 def test_no_firewall(run: Any, daemon: Any) -> None:

@@ -85,7 +85,7 @@ def test_why_am_i_blocked(
         "  strikes    5.2",
         "  offence    2",
         "  reference  K7Q2ABCD",
-        "  firewall   in force",
+        "  firewall   in force, 1,234 packets dropped",
         f"  lift it    filter-ban --config {config_file} lift 192.0.2.7",
     ]
     assert told[9:11] == ["", "The last 10 events:"]
@@ -99,6 +99,7 @@ def test_why_am_i_blocked(
 def test_part_of_a_prefix(ban_document: dict[str, Any]) -> None:
     """Where a prefix is banned, that is told, and it is the prefix that must be lifted."""
     ban = {**ban_document, "client": "192.0.2.0/24", "enforcement": "failed", "problem": "nft: no such table"}
+    ban["dropped"] = None
     told = list(lines({**NOTHING, "ban": ban}, ban["start"]))
     assert told[0] == "192.0.2.7 is banned as part of 192.0.2.0/24."
     assert "  firewall   failed: nft: no such table" in told

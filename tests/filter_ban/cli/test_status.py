@@ -37,17 +37,24 @@ def healthy() -> dict[str, Any]:
         "events": {"auth-pass": 20, "auth-fail": 3000},
         "ledger": {"path": "/var/lib/filter-ban/ledger.sqlite3", "ok": True, "problem": "", "pending": 0},
         "firewall": {
-            "backend": "nftables",
-            "in_force": 50,
-            "pending": 0,
-            "failed": 0,
-            "last_sync": now_s - 30,
-            "ok": True,
-            "problem": "",
-            "rule_present": True,
-            "missing": 0,
-            "foreign": 0,
-            "drifted": 0,
+            "backends": [
+                {
+                    "backend": "nftables",
+                    "in_force": 50,
+                    "pending": 0,
+                    "failed": 0,
+                    "last_sync": now_s - 30,
+                    "ok": True,
+                    "problem": "",
+                    "rule_present": True,
+                    "missing": 0,
+                    "foreign": 0,
+                    "changed_by_others": 0,
+                    "dropped": 1234,
+                    "reasons": {},
+                }
+            ],
+            "alarms": {"count": 0, "last": None, "client": None},
         },
     }
 
@@ -60,16 +67,16 @@ WRONG: Final[dict[str, tuple[dict[str, Any], str]]] = {
         "ledger: 2,000 strikes were lost, it could not be written for too long",
     ),
     "lost bans": ({"dropped_bans": 2}, "ledger: 2 bans were lost, it could not be written for too long"),
-    "firewall": ({"ok": False, "problem": "nft: not found"}, "firewall: nft: not found"),
-    "firewall, unknown why": ({"ok": False}, "firewall: the last comparison of table and bans failed"),
-    "no rule": ({"rule_present": False}, "firewall: no rule uses the table, so it blocks nobody"),
+    "firewall": ({"ok": False, "problem": "nft: not found"}, "nftables: nft: not found"),
+    "firewall, unknown why": ({"ok": False}, "nftables: the last comparison of table and bans failed"),
+    "no rule": ({"rule_present": False}, "nftables: no rule uses the table, so it blocks nobody"),
     "failed bans": (
         {"failed": 3},
-        "firewall: 3 bans could not be put in force; filter-ban list names them",
+        "nftables: 3 bans could not be put in force; filter-ban list names them",
     ),
     "drift": (
         {"missing": 50},
-        "firewall: something else changed the table: 50 missing, 0 foreign; it is repaired",
+        "nftables: something else changed the table: 50 missing, 0 foreign; it is repaired",
     ),
 }
 
@@ -87,7 +94,7 @@ def test_all_is_well(run: Any, daemon: Any, healthy: dict[str, Any]) -> None:
     assert "refused        1 command\n" in result.stdout
     assert "events         3,000 auth-fail, 20 auth-pass\n" in result.stdout
     assert "ledger         /var/lib/filter-ban/ledger.sqlite3: ok\n" in result.stdout
-    assert "firewall       nftables: 50 in force, compared " in result.stdout
+    assert "firewall       nftables: 50 in force, 1,234 packets dropped, compared " in result.stdout
     assert result.stdout.endswith("\n\nAll is well.\n")
 
 
@@ -96,7 +103,8 @@ def test_what_is_wrong(
     run: Any, daemon: Any, healthy: dict[str, Any], change: dict[str, Any], told: str
 ) -> None:
     """A part that is not well is marked, and the daemon is there all the same."""
-    healthy[told.partition(":")[0]] |= change
+    parts = {"ledger": healthy["ledger"], "nftables": healthy["firewall"]["backends"][0]}
+    parts[told.partition(":")[0]] |= change
     daemon.answers["status"] = [healthy]
     result = run("status")
     assert result.exit_code == 0
@@ -117,7 +125,7 @@ def test_other_numbers(run: Any, daemon: Any, healthy: dict[str, Any]) -> None:
     """Evictions, waiting entries, drift since the start and a missing firewall are told as facts."""
     healthy |= {"clients_evicted": 7, "restoring": True, "events": {}}
     healthy["ledger"]["pending_bans"] = 78_103
-    healthy["firewall"] |= {"pending": 2, "drifted": 9}
+    healthy["firewall"]["backends"][0] |= {"pending": 2, "changed_by_others": 9, "dropped": None}
     daemon.answers["status"] = [healthy]
     result = run("status")
     assert "12,345 tracked, 7 evicted for room\n" in result.stdout
@@ -127,8 +135,29 @@ def test_other_numbers(run: Any, daemon: Any, healthy: dict[str, Any]) -> None:
     assert (
         "50 in force, 2 pending, 9 changed by others and repaired since the start, compared" in result.stdout
     )
-    healthy["firewall"] = {"backend": "none"}
+    healthy["firewall"] = {"backends": []}
     assert "firewall       none is configured\n" in run("status").stdout
+
+
+def test_two_backends_and_why_bans_failed(run: Any, daemon: Any, healthy: dict[str, Any]) -> None:
+    """Each backend has its line; the reasons for which bans failed are told with their numbers."""
+    route = {"backend": "route", "in_force": 48, "failed": 2, "ok": True, "reasons": {"File exists": 2}}
+    healthy["firewall"]["backends"].append(route)
+    daemon.answers["status"] = [healthy]
+    told = run("status").stdout
+    assert "firewall       route: 48 in force, 2 failed\n" in told
+    assert "!! route: 2 bans could not be put in force; filter-ban list names them\n" in told
+    assert "!! route: 2 bans: File exists\n" in told
+
+
+def test_an_alarm(run: Any, daemon: Any, healthy: dict[str, Any]) -> None:
+    """A client that was lately heard although its ban is in force is told; one of long ago is not."""
+    alarms = healthy["firewall"]["alarms"]
+    alarms |= {"count": 3, "last": healthy["now"] - 60, "client": "192.0.2.7"}
+    daemon.answers["status"] = [healthy]
+    assert "!! firewall: 192.0.2.7 was heard 1m ago although its ban is in force" in run("status").stdout
+    alarms["last"] -= 3600
+    assert "All is well." in run("status").stdout
 
 
 def test_sieges_recording_and_listeners(run: Any, daemon: Any, healthy: dict[str, Any]) -> None:
@@ -194,11 +223,25 @@ def test_hostile_daemon(data: st.DataObject) -> None:
     """Whatever the values are, each line is printable."""
     top = ["version", "pid", "started", "now", "configuration", "mode", "clients", "clients_evicted", "bans"]
     top += ["restoring", "refused", "relays", "events", "enforcer_pid", "besieged", "listeners"]
-    low = ["path", "ok", "problem", "backend", "in_force", "pending", "failed", "last_sync", "drifted"]
+    low = [
+        "path",
+        "ok",
+        "problem",
+        "backend",
+        "in_force",
+        "pending",
+        "failed",
+        "last_sync",
+        "changed_by_others",
+    ]
     document: dict[str, Any] = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(top, SCALARS)))
-    low += ["written", "lost"]
-    for where in ("ledger", "firewall", "recording"):
+    low += ["written", "lost", "dropped"]
+    for where in ("ledger", "recording"):
         document[where] = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(low, SCALARS)) | SCALARS)
+    backend = st.fixed_dictionaries({}, optional=dict.fromkeys(low, SCALARS)) | SCALARS
+    document["firewall"] = data.draw(
+        SCALARS | st.fixed_dictionaries({"backends": st.lists(backend) | SCALARS})
+    )
     for state in ("running", "not running"):
         for line in lines(document | {"daemon": state, "ok": False, "problems": ["a\x1bb"]}):
             assert line.isprintable()

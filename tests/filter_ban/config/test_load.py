@@ -38,8 +38,14 @@ widest = { ipv4 = 16, ipv6 = 32 }
 [reply]
 banned = "550 5.7.1 {client} go away"
 [firewall]
-backend = "pf"
+backend = ["pf", "helper"]
 ports = [25, 465, 587]
+hook = "input"
+action = "reject"
+max_entries = 1000
+max_per_minute = 10
+helper = "/libexec/blocklistd-helper"
+helper_protocol = "lines"
 table = "bots"
 anchor = "filter-ban"
 [ledger]
@@ -86,8 +92,12 @@ networks = ["198.51.100.0/24"]
 services = ["dovecot imap"]
 factor = 0.5
 windows = ["50 in 1h"]
+ladder = ["1h", "1d"]
 [decoy]
 listen = ["192.0.2.1:2525"]
+[blocklistd]
+socket = "/var/run/blocklistd.sock"
+users = ["root"]
 [record]
 path = "/tmp/signals"
 """
@@ -100,7 +110,7 @@ def test_an_empty_file_means_the_defaults() -> None:
     assert config == Config()
     assert [limit.text for limit in config.limits.windows] == ["5 in 10m", "10 in 24h", "15 in 7d"]
     assert config.ban.ladder == (900, 7200, 86_400, 604_800)
-    assert (config.mode, config.firewall.backend) == (Mode.ENFORCE, "none")
+    assert (config.mode, config.firewall.backend) == (Mode.ENFORCE, ())
     assert (config.relay.deadline_ms, config.relay.on_trouble) == (1000, "proceed")
 
 
@@ -166,6 +176,14 @@ def test_every_key_can_be_set() -> None:
         ("[decoy]\nlisten = ['unix:/tmp/decoy']", ["decoy.listen = ['unix:/tmp/decoy']: must be"]),
         ("[helo]\nbad = 'User'", ["helo.bad = 'User': must be an array"]),
         ("[reply]\nbanned = '250 fine'", ["reply.banned = '250 fine': must be one line of printable ASCII"]),
+        ("[firewall]\nbackend = 'ipchains'", ["firewall.backend = 'ipchains': must be one of"]),
+        ("[firewall]\nbackend = ['pf', 'pf']", ["must not name a backend twice"]),
+        ("[firewall]\nbackend = ['none', 'pf']", ['must not be "none" and something else']),
+        ("[firewall]\nbackend = ['ufw', 'ipset']", ["they fill the same sets"]),
+        ("[firewall]\nbackend = 'route'\nports = [25]", ["firewall.ports = [25]: must be empty"]),
+        ("[firewall]\nbackend = 'helper'", ["firewall.helper = '': must be the program"]),
+        ("[firewall]\nbackend = 'nftables'\nanchor = 'x'", ['only firewall.backend = "pf" has anchors']),
+        ("[[override]]\nladder = ['2h', '1h']", ["override[0].ladder = [7200, 3600]: must not fall"]),
         ("[firewall]\nports = [0]", ["must be an integer from 1 to 65535"]),
         ("[firewall]\ntable = 'a; flush'", ["must be a name of letters"]),
         ("[ledger]\npath = 'here'", ["ledger.path = 'here': must be an absolute path"]),

@@ -108,12 +108,13 @@ class Daemon:
     def kill(self) -> None:
         """End both processes at once, whatever they do."""
         if self.process is not None:
-            engine = self.engine_pid()
+            engines = self._engine_pids()
             self.process.kill()
             self.process.wait()
             self.process = None
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(engine, signal.SIGKILL)
+            for engine in engines:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(engine, signal.SIGKILL)
 
     @property
     def pid(self) -> int:
@@ -123,7 +124,11 @@ class Daemon:
 
     def engine_pid(self) -> int:
         """Return the process id of the present engine."""
-        return int(Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()[0])
+        return self._engine_pids()[0]
+
+    def _engine_pids(self) -> list[int]:
+        """Return the process id of the present engine; nothing between two engines."""
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
 
     def resident_kb(self) -> int:
         """Return the resident memory of the engine."""

@@ -101,7 +101,7 @@ def test_many_bans_that_end_at_once_end_in_pieces(tmp_path: Path, caplog: pytest
 
         assert pieces_of(rig.take("change"), "remove") == [key_text(client) for client in CLIENTS]
         assert not rig.service.engine.bans
-        assert rig.service.enforcer.counts().total() == 0
+        assert rig.service.enforcer.backends["pf"].counts().total() == 0
         lines = [line for line in caplog.messages if line.startswith("expire ")]
         assert len(lines) == 10 + MANY % PIECE
         assert MANY % PIECE <= LINES_AT_ONCE
@@ -184,14 +184,15 @@ def test_outcomes_are_heeded_in_order(tmp_path: Path) -> None:
         rig.ban_many()
         rig.service.enforcer.committed(CLIENTS)
         texts = [key_text(client) for client in CLIENTS]
-        await rig.service.heard("outcome", {"in_force": texts, "failed": [[texts[5], "full"]], "drifted": []})
+        outcome = {"backend": "pf", "in_force": texts, "failed": [[texts[5], "full"]], "drifted": []}
+        await rig.service.heard("outcome", outcome)
 
-        assert rig.service.enforcer.counts() == {
+        assert rig.service.enforcer.backends["pf"].counts() == {
             Enforcement.IN_FORCE: MANY - 1,
             Enforcement.FAILED: 1,
             Enforcement.PENDING: 0,
         }
-        assert rig.service.enforcer.state_of(CLIENTS[5]) == (Enforcement.FAILED, "full")
+        assert rig.service.enforcer.state_of(CLIENTS[5]) is Enforcement.FAILED
 
     run(tmp_path, test)
 

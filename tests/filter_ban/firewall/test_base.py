@@ -4,7 +4,7 @@
 import pytest
 
 from filter_ban.client import parse_network
-from filter_ban.firewall import Change, Fault, FirewallError, make_backend
+from filter_ban.firewall import Change, Fault, FirewallError, Options, make_backend
 from filter_ban.firewall.base import fault_of, net_of
 
 
@@ -68,41 +68,28 @@ def test_net_is_family_and_prefix(network: str, net: tuple[int, int]) -> None:
     assert net == net_of(parse_network(network))
 
 
-@pytest.mark.parametrize("name", ["none", "nftables", "pf"])
+@pytest.mark.parametrize("name", ["nftables", "pf"])
 def test_backend_is_made_by_name(name: str) -> None:
     """Each name of the configuration makes the backend of that name, with the one default table name."""
-    assert name == make_backend(name).name
+    assert name == make_backend(name, Options()).name
 
 
 @pytest.mark.parametrize(
     ("name", "settings", "rule"),
     [
-        ("ipchains", {}, "must be one of none, nftables, pf"),
+        ("ipchains", {}, "must be one of nftables"),
         ("nftables", {"table": "x; flush ruleset"}, "must be letters"),
         ("nftables", {"table": "1st"}, "must be letters"),
-        ("nftables", {"ports": [0]}, "must be 1 to 65535"),
-        ("nftables", {"ports": [70_000]}, "must be 1 to 65535"),
+        ("nftables", {"ports": (0,)}, "must be 1 to 65535"),
+        ("nftables", {"ports": (70_000,)}, "must be 1 to 65535"),
         ("pf", {"table": "two words"}, "must be a pf table's name"),
         ("pf", {"table": "-F"}, "must be a pf table's name"),
         ("pf", {"table": "x" * 32}, "must be a pf table's name"),
-        ("pf", {"table": "a" * 70 + "/x"}, "must be a pf table's name"),
-        ("pf", {"table": "-a/x"}, "must be a pf table's name"),
+        ("pf", {"anchor": "a" * 70, "table": "x"}, "must be a pf table's name"),
+        ("pf", {"anchor": "-a", "table": "x"}, "must be a pf table's name"),
     ],
 )
 def test_impossible_settings_are_refused(name: str, settings: dict[str, object], rule: str) -> None:
     """A setting that cannot be the tool's argument is refused with its rule."""
     with pytest.raises(ValueError, match=rule):
-        make_backend(name, **settings)  # type: ignore[arg-type]
-
-
-def test_no_firewall_never_claims_anything() -> None:
-    """Without a packet filter no command is run, and no entry is ever in force."""
-    backend = make_backend("none")
-
-    assert not [
-        *backend.setup_commands([(32, 32)]),
-        *backend.change_commands(Change()),
-        *backend.list_commands(),
-    ]
-    assert backend.parse_check([]).problem
-    assert backend.parse_list([]) == set()
+        make_backend(name, Options(**settings))  # type: ignore[arg-type]

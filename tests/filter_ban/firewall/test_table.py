@@ -4,6 +4,7 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +25,8 @@ class MemoryFilter:
     """A packet filter in memory, both its backend and its runner; what a command does is its stdin's business."""
 
     name = "memory"
+    lists = True
+    counts = True
 
     def __init__(self) -> None:
         self.entries: dict[ClientKey, int | None] = {}
@@ -66,9 +69,9 @@ class MemoryFilter:
         """Return the set-up."""
         return Check(self.exists, frozenset(self.nets), self.problem)
 
-    def parse_list(self, outputs: Sequence[bytes]) -> set[ClientKey]:
-        """Return the entries."""
-        return set(self.entries)
+    def parse_list(self, outputs: Sequence[bytes]) -> dict[ClientKey, int]:
+        """Return the entries, which drop nothing."""
+        return dict.fromkeys(self.entries, 0)
 
     # --- runner
 
@@ -279,7 +282,7 @@ def test_garbage_from_the_tool_is_a_problem() -> None:
     """A listing that cannot be read changes nothing."""
     kernel, table = filled(A)
 
-    def parse_list(_outputs: Sequence[bytes]) -> set[ClientKey]:
+    def parse_list(_outputs: Sequence[bytes]) -> dict[ClientKey, int]:
         raise ValueError("nonsense")
 
     kernel.parse_list = parse_list  # type: ignore[method-assign, assignment]
@@ -422,3 +425,34 @@ def test_a_working_sync_always_ends_in_agreement(
     assert set(kernel.entries) == set(table.clients) == wanted, [key_text(key) for key in kernel.entries]
     assert {net_of(key) for key in wanted} <= kernel.nets
     assert table.sync(NOW_S) == Report(in_force=[], drifted=[], foreign=[], rule_present=True, compared=True)
+
+
+def test_what_cannot_be_listed_is_taken_to_stay() -> None:
+    """A filter that lists nothing gets each entry once, and what failed again at each sync."""
+    kernel, table = filled(A)
+    kernel.lists = False
+    kernel.runs.clear()
+
+    assert table.sync(NOW_S).compared
+    assert kernel.runs == ["look"]
+
+    kernel.fail = lambda verb, _change: error("no") if verb == "change" else None
+    assert table.apply({B: END_S}, [], NOW_S).failed.keys() == {B}
+    kernel.fail = lambda _verb, _change: None
+    assert table.sync(NOW_S).in_force == [B]
+    assert kernel.entries.keys() == {A, B}
+
+
+def test_a_command_is_heeded() -> None:
+    """What a tool prints may say that it failed, whatever its exit status."""
+    kernel, table = filled(A)
+    change_commands = kernel.change_commands
+
+    def refuse(_output: bytes) -> None:
+        raise error("refused")
+
+    kernel.change_commands = lambda change: [  # type: ignore[method-assign]  # one test's own
+        attrs.evolve(command, heed=refuse) for command in change_commands(change)
+    ]
+
+    assert table.apply({B: END_S}, [], NOW_S).failed == {B: "memory (status 1): refused"}

@@ -134,10 +134,32 @@ def test_changed_meanwhile(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == [second]
 
 
+def test_a_missing_folder_is_made(tmp_path: Path) -> None:
+    """A file may be the first in its folder, as systemd's drop-ins are."""
+    path = tmp_path / "x.service.d" / "f"
+    write([Change(path, None, b"new\n")], NOW_S, BACKUP, accept)
+    assert path.read_bytes() == b"new\n"
+
+
 def test_no_folder(tmp_path: Path) -> None:
     """What the system refuses is told with the path."""
-    with pytest.raises(SetupError, match=f"^{tmp_path}/none/.*: No such file or directory$"):
-        write([Change(tmp_path / "none" / "f", None, b"new\n")], NOW_S, BACKUP, accept)
+    (tmp_path / "file").touch()
+    with pytest.raises(SetupError, match=f"^{tmp_path}/file.*: (Not a directory|File exists)$"):
+        write([Change(tmp_path / "file" / "f", None, b"new\n")], NOW_S, BACKUP, accept)
+
+
+def test_a_mode_is_set_and_restored(tmp_path: Path) -> None:
+    """A script can be made executable, and undo takes that back with the content."""
+    path = tmp_path / "script"
+    path.write_bytes(b"old\n")
+    path.chmod(0o640)
+    write([Change(path, b"old\n", b"new\n", 0o750)], NOW_S, BACKUP, accept)
+    assert path.stat().st_mode & 0o7777 == 0o750
+
+    (backup,) = last_backups([path])
+    write([undo_change(backup, force=False)], NOW_S, UNDONE, accept)
+
+    assert (path.read_bytes(), path.stat().st_mode & 0o7777) == (b"old\n", 0o640)
 
 
 def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: ISC
+"""
+The firewall as the supervisor sees it: what the engine asks for is checked here, once, and handed to every backend.
+
+The engine is not trusted: never-list, widths, size and pace hold whatever it says.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Final
+
+from filter_ban.channel import ENTRIES_A_MESSAGE
+from filter_ban.client import ClientKey, NetworkSet, key_text, parse_network
+from filter_ban.config import Config
+from filter_ban.enforcer.surroundings import find_surroundings
+from filter_ban.enforcer.worker import TableWorker
+from filter_ban.firewall import Guard, Options, Run, make_backend
+from filter_ban.firewall.pace import Pace
+from filter_ban.logline import fact
+from filter_ban.text import excerpt
+
+_log = logging.getLogger(__name__)
+News = tuple[str, Any]
+LOOK_EVERY_S: Final = 60.0
+
+
+class Firewall:
+    """
+    All backends behind one check.
+
+    Args:
+        config: Backends, never-list and limits.
+        run: Runs a firewall command.
+        look_around: Runs a command that tells our addresses and returns what it prints.
+
+    Raises:
+        ValueError: an option cannot be an argument of a backend's tool.
+
+    """
+
+    def __init__(self, config: Config, run: Run, look_around: Callable[[tuple[str, ...]], str]) -> None:
+        self._config = config
+        self._look_around = look_around
+        self._news: deque[News] = deque()
+        self._wake: Callable[[], None] = lambda: None
+        options = _options(config)
+        self._workers = [
+            TableWorker(make_backend(name, options), run, self._tell) for name in config.firewall.backend
+        ]
+        self._pace = Pace(config.firewall.max_per_minute)
+        self._refused = 0  # since the last line of log on that
+        self._refusal_logged_s = float("-inf")
+        self._incoming: dict[ClientKey, int | None] = {}  # of a replacement that is not complete
+        self._stopping = threading.Event()
+        self._look()
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """Begin; *wake* is called from other threads when there is news."""
+        self._wake = wake
+        for worker in self._workers:
+            worker.start()
+        threading.Thread(target=self._keep_looking, name="surroundings", daemon=True).start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """End after the commands that run now; the tables stay as they are."""
+        self._stopping.set()
+        deadline_s = time.monotonic() + timeout_s
+        for worker in self._workers:
+            worker.stop(max(0.0, deadline_s - time.monotonic()))
+
+    # --- what the engine asks for; called from the supervisor's thread
+
+    def replace(self, entries: Iterable[Any], *, more: bool) -> None:
+        """Take a piece of all that should be in force; the last one (not *more*) puts it in the place of the old."""
+        self._incoming.update(self._checked(entries, held=self._incoming))
+        if more:
+            return
+        replacement, self._incoming = self._incoming, {}
+        for worker in self._workers:
+            worker.replace(replacement)
+
+    def change(self, adds: Iterable[Any], removes: Iterable[str], *, by_rule: bool) -> None:
+        """Want some entries more and some less; *by_rule*: nobody asked for these, so there is a limit on their pace."""
+        gone = [parse_network(text) for text in removes]
+        held = self._workers[0].clients if self._workers else ()
+        allowed = self._checked(adds, held=held)
+        if by_rule:
+            allowed = self._slowed(allowed, held)
+        for worker in self._workers:
+            worker.change(allowed, gone)
+
+    def ask_for_sync(self, number: int) -> None:
+        """Compare tables and bans now; the reports will carry *number*."""
+        for worker in self._workers:
+            worker.ask_for_sync(number)
+
+    def _checked(self, entries: Iterable[Any], held: Collection[ClientKey]) -> dict[ClientKey, int | None]:
+        wishes = [(parse_network(text), end_s) for text, end_s in entries]
+        allowed, refused = self._guard.check(wishes, held=held, now_s=time.time())
+        self._refuse(refused)
+        return allowed
+
+    def _slowed(
+        self, allowed: dict[ClientKey, int | None], held: Collection[ClientKey]
+    ) -> dict[ClientKey, int | None]:
+        """Return those of *allowed* that the pace lets through; what is held already is no new entry."""
+        new = [key for key in allowed if key not in held]
+        refused = new[self._pace.take(len(new), time.monotonic()) :]
+        self._refuse([(key, f"more than {self._pace.per_minute} new bans in a minute") for key in refused])
+        return (
+            {key: end_s for key, end_s in allowed.items() if key not in set(refused)} if refused else allowed
+        )
+
+    def _refuse(self, refused: list[tuple[ClientKey, str]]) -> None:
+        if not refused:
+            return
+        self._log_refusal(*refused[0], len(refused))
+        failed = [[key_text(key), why] for key, why in refused]
+        for worker in self._workers:
+            for at in range(0, len(failed), ENTRIES_A_MESSAGE):
+                self._tell("outcome", {"backend": worker.name, "failed": failed[at : at + ENTRIES_A_MESSAGE]})
+
+    def _log_refusal(self, key: ClientKey, why: str, entries: int) -> None:
+        """Log a refusal, but not more than one in a while: a botnet brings thousands."""
+        self._refused += entries
+        now_s = time.monotonic()
+        if now_s - self._refusal_logged_s >= LOOK_EVERY_S:
+            _log.warning(
+                fact(
+                    "alarm",
+                    why=excerpt(why),
+                    client=key_text(key),
+                    entries=self._refused,
+                    consequence="in the dialogue only",
+                )
+            )
+            self._refused, self._refusal_logged_s = 0, now_s
+
+    # --- what the engine is told
+
+    def take_news(self) -> list[News]:
+        """Return, once, what is to be told to the engine."""
+        news = []
+        while self._news:
+            news.append(self._news.popleft())
+        return news
+
+    def _tell(self, verb: str, argument: Any) -> None:
+        self._news.append((verb, argument))
+        self._wake()
+
+    # --- our own addresses
+
+    def _look(self) -> None:
+        self.surroundings = find_surroundings(self._look_around)
+        never = self._config.never
+        own = self.surroundings if never.own_addresses else frozenset()
+        self._guard = Guard(
+            NetworkSet((*never.networks, *own)),
+            widest_ipv4=never.widest.ipv4,
+            widest_ipv6=never.widest.ipv6,
+            max_entries=self._config.firewall.max_entries,
+        )
+
+    def _keep_looking(self) -> None:
+        while not self._stopping.wait(LOOK_EVERY_S):
+            before = self.surroundings
+            self._look()
+            if self.surroundings != before:
+                self._tell("surroundings", [key_text(key) for key in self.surroundings])
+
+
+def _options(config: Config) -> Options:
+    firewall = config.firewall
+    return Options(
+        ports=firewall.ports,
+        table=firewall.table,
+        anchor=firewall.anchor,
+        hook=firewall.hook,
+        action=firewall.action,
+        max_entries=firewall.max_entries,
+        helper="" if firewall.helper is None else str(firewall.helper),
+        helper_protocol=firewall.helper_protocol,
+    )
