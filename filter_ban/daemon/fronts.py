@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from filter_ban.daemon.blocklistd import BlocklistServer
 from filter_ban.daemon.commands import Commands
 from filter_ban.daemon.control import MAX_REQUEST_BYTES, ControlServer
 from filter_ban.daemon.relays import RelayConnection
@@ -59,6 +60,7 @@ class Fronts:
             "postfix": self._open_postfix,
             "dovecot": self._open_dovecot,
             "decoy": self._open_decoy,
+            "blocklistd": self._open_blocklistd,
         }
         for listener in self._service.listeners:
             if listener["fd"] is None:
@@ -118,6 +120,13 @@ class Fronts:
         )
         sock.listen(DECOYS_WAITING)
         self._servers.append(server)
+
+    async def _open_blocklistd(self, sock: socket.socket) -> None:
+        service = self._service
+        uids = _uids(service.config.blocklistd.users)
+        server = BlocklistServer(service.blocklistd, service.settle, sock, uids)
+        server.open()
+        self._closers.append(server.close)
 
 
 def _policy_server(service: Service) -> PolicyServer:

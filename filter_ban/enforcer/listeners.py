@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -17,14 +18,19 @@ from filter_ban.config import Config
 from filter_ban.config.values import Endpoint
 from filter_ban.logline import fact
 from filter_ban.places import CONTROL_SOCKET, RELAY_SOCKET
+from filter_ban.sender import ask_for_credentials
 
 _log = logging.getLogger(__name__)
 POSTFIX: Final = "postfix"
 DOVECOT: Final = "dovecot"
 DECOY: Final = "decoy"
+BLOCKLISTD: Final = "blocklistd"
 _BACKLOG: Final = 1024  # what connects while an engine is replaced waits here; the system may allow less
-_FOR_ALL: Final = 0o666  # who may speak on relay.sock is decided by the peer's uid
+_FOR_ALL: Final = 0o666  # who may speak on relay.sock, or report on blocklistd's, is decided by the uid
 _FOR_OWNER: Final = 0o660
+_LEAVING_S: Final = 2.0
+_LOOK_AGAIN_S: Final = 0.05
+_SYSTEMD: Final = "systemd"
 _SYSTEMD_FIRST_FD: Final = 3  # sd_listen_fds(3)
 
 
@@ -100,6 +106,8 @@ def listen(config: Config, folder: Path, owner: tuple[int, int] | None) -> list[
     for service, endpoints in configured.items():
         if service not in taken:
             listeners += [_open_endpoint(service, endpoint, owner) for endpoint in endpoints]
+    if config.blocklistd.socket is not None and BLOCKLISTD not in taken:
+        listeners.append(_open_blocklistd(config.blocklistd.socket, owner))
     return given + listeners
 
 
@@ -110,9 +118,59 @@ def _open_endpoint(service: str, endpoint: Endpoint, owner: tuple[int, int] | No
         else:
             opened = _open_tcp(endpoint.host, endpoint.port)
     except OSError as error:
-        _log.error(fact("cannot-listen", service=service, endpoint=endpoint, why=error))
-        return Listener(service, str(endpoint), problem=str(error))
+        return _unopened(service, str(endpoint), error)
     return Listener(service, str(endpoint), opened)
+
+
+def _open_blocklistd(path: Path, owner: tuple[int, int] | None) -> Listener:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        _leave_to_other(path)
+        _prepare_datagrams(sock)
+        _bind_unix(sock, path, _FOR_ALL, owner)
+    except OSError as error:
+        sock.close()
+        return _unopened(BLOCKLISTD, os.fspath(path), error)
+    return Listener(BLOCKLISTD, os.fspath(path), sock)
+
+
+def _take_blocklistd(sock: socket.socket) -> Listener:
+    try:
+        _prepare_datagrams(sock)
+    except OSError as error:
+        sock.close()
+        return _unopened(BLOCKLISTD, _SYSTEMD, error)
+    return Listener(BLOCKLISTD, _SYSTEMD, sock)
+
+
+def _leave_to_other(path: Path) -> None:
+    """Raise OSError if another program serves this socket, and goes on with it: our last engine may yet be leaving."""
+    deadline_s = time.monotonic() + _LEAVING_S
+    while _is_served(path):
+        if time.monotonic() >= deadline_s:
+            raise FileExistsError(f"{path}: another daemon serves it")
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def _is_served(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+        try:
+            client.connect(os.fspath(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
+
+
+def _prepare_datagrams(sock: socket.socket) -> None:
+    if (sock.family, sock.type) != (socket.AF_UNIX, socket.SOCK_DGRAM):
+        raise OSError("must be a unix socket for datagrams")
+    ask_for_credentials(sock)
+    sock.setblocking(False)
+
+
+def _unopened(service: str, endpoint: str, error: OSError) -> Listener:
+    _log.error(fact("cannot-listen", service=service, endpoint=endpoint, why=error))
+    return Listener(service, endpoint, problem=str(error))
 
 
 def _open_tcp(host: str, port: int) -> socket.socket:
@@ -131,18 +189,27 @@ def _open_tcp(host: str, port: int) -> socket.socket:
 
 
 def _open_unix(path: Path, mode: int, owner: tuple[int, int] | None) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _bind_unix(listener, path, mode, owner)
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _bind_unix(sock: socket.socket, path: Path, mode: int, owner: tuple[int, int] | None) -> None:
+    """Bind *sock* in place of a socket that stands there."""
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise FileExistsError(f"{path}: exists and is no socket")
         path.unlink()
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(os.fspath(path))
+    sock.bind(os.fspath(path))
     path.chmod(mode)
     if owner is not None:
         os.chown(path, *owner)
-    listener.listen(_BACKLOG)
-    listener.setblocking(False)
-    return listener
 
 
 def _from_systemd() -> Iterator[Listener]:
@@ -151,7 +218,9 @@ def _from_systemd() -> Iterator[Listener]:
     names = os.environ.pop("LISTEN_FDNAMES", "").split(":")
     os.environ.pop("LISTEN_FDS", "")
     for fd, name in enumerate(names, _SYSTEMD_FIRST_FD):
-        if name in (RELAY_SOCKET, CONTROL_SOCKET, POSTFIX, DOVECOT, DECOY):
+        if name == BLOCKLISTD:
+            yield _take_blocklistd(socket.socket(fileno=fd))
+        elif name in (RELAY_SOCKET, CONTROL_SOCKET, POSTFIX, DOVECOT, DECOY):
             listener = socket.socket(fileno=fd)
             listener.setblocking(False)
-            yield Listener(name, "systemd", listener)
+            yield Listener(name, _SYSTEMD, listener)

@@ -12,6 +12,7 @@ import pytest
 from filter_ban.config import Config, parse_config
 from filter_ban.enforcer import listeners as module
 from filter_ban.enforcer.listeners import Listener, listen
+from filter_ban.sender import sender_uid
 
 OFF = "[postfix]\nlisten = []\n"
 
@@ -117,3 +118,80 @@ def test_sockets_of_systemd_are_used(
         assert opened[0].sock is not None
         assert opened[0].sock.detach() == ours.fileno()
         assert "LISTEN_PID" not in os.environ
+
+
+def blocklistd(path: Path) -> Config:
+    """Return a configuration with blocklistd's socket at *path*, and nothing else."""
+    return parse_config(f'{OFF}[blocklistd]\nsocket = "{path}"\n')
+
+
+def test_blocklistd_has_its_socket(tmp_path: Path, opened: list[Listener]) -> None:
+    """Anybody may send there, and the kernel tells who; what a dead daemon left is replaced."""
+    path = tmp_path / "blocklistd.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as dead:
+        dead.bind(str(path))
+    opened += listen(blocklistd(path), tmp_path, None)
+
+    sock = opened[-1].sock
+    assert sock is not None
+    assert ("blocklistd", str(path), "") == (opened[-1].service, opened[-1].endpoint, opened[-1].problem)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+        client.sendto(b"x", str(path))
+    assert sender_uid(sock.recvmsg(1, 1000)[1]) == os.getuid()
+    with pytest.raises(BlockingIOError):
+        sock.recv(1)
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
+def test_a_living_blocklistd_keeps_its_socket(
+    tmp_path: Path, opened: list[Listener], monkeypatch: pytest.MonkeyPatch, kind: socket.SocketKind
+) -> None:
+    """Who serves the place is left alone, and we say what is wrong."""
+    monkeypatch.setattr(module, "_LEAVING_S", 0.0)
+    path = tmp_path / "blocklistd.sock"
+    with socket.socket(socket.AF_UNIX, kind) as living:
+        living.bind(str(path))
+        if kind == socket.SOCK_STREAM:
+            living.listen()
+        number = path.stat().st_ino
+        opened += listen(blocklistd(path), tmp_path, None)
+
+        assert opened[-1].sock is None
+        assert opened[-1].problem
+        assert path.stat().st_ino == number
+
+
+def test_blocklistd_cannot_have_what_is_no_socket(tmp_path: Path, opened: list[Listener]) -> None:
+    """A file stays; a folder that is not there is not made."""
+    path = tmp_path / "file"
+    path.write_text("precious")
+    opened += listen(blocklistd(path), tmp_path, None)
+    assert "no socket" in opened[-1].problem
+    assert path.read_text() == "precious"
+
+    opened += (other := listen(blocklistd(tmp_path / "no" / "socket"), tmp_path, None))
+    assert "No such file" in other[-1].problem
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [(socket.SOCK_DGRAM, ""), (socket.SOCK_STREAM, "must be a unix socket for datagrams")],
+)
+def test_blocklistds_socket_of_systemd(
+    tmp_path: Path,
+    opened: list[Listener],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: socket.SocketKind,
+    problem: str,
+) -> None:
+    """It is used in place of our own, if it is of the right kind."""
+    given = socket.socket(socket.AF_UNIX, kind).detach()
+    monkeypatch.setattr(module, "_SYSTEMD_FIRST_FD", given)
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    monkeypatch.setenv("LISTEN_FDNAMES", "blocklistd")
+    opened += listen(blocklistd(tmp_path / "unused"), tmp_path, None)
+
+    assert ("blocklistd", "systemd", problem) == (opened[0].service, opened[0].endpoint, opened[0].problem)
+    assert [listener.service for listener in opened[1:]] == ["relay.sock", "control.sock"]
+    assert not (tmp_path / "unused").exists()
