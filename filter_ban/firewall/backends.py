@@ -53,9 +53,7 @@ def _route(options: Options) -> Backend:
 def _helper(options: Options) -> Backend:
     from filter_ban.firewall.helper import Helper
 
-    return Helper(
-        options.helper, protocol=options.helper_protocol, ports=options.ports, table=options.table
-    )
+    return Helper(options.helper, protocol=options.helper_protocol, ports=options.ports, table=options.table)
 
 
 BACKENDS: Final[dict[str, Callable[[Options], Backend]]] = {

@@ -33,7 +33,7 @@ class Command:
     One run of a tool: arguments, what it reads, and how long it may take.
 
     ``heed`` gets what it printed, and raises FirewallError where that says that it failed. ``may_fail``: its exit
-    status says nothing, only ``heed`` does.
+    status says nothing, only ``heed`` does. ``optional``: where the tool is not installed it prints nothing.
     """
 
     argv: tuple[str, ...]
@@ -41,6 +41,7 @@ class Command:
     timeout_s: float = QUICK_S
     heed: Callable[[bytes], None] | None = None
     may_fail: bool = False
+    optional: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -68,12 +69,14 @@ class Change:
     """
     What to do to the table; no client is in two of the three.
 
-    ``adds`` are thought to be absent, ``updates`` to be present with another time; either may be wrong.
+    ``adds`` are thought to be absent, ``updates`` to be present with another time; either may be wrong. ``whole`` are
+    all clients that have an entry afterwards, for tools that replace a table faster than they change it.
     """
 
     adds: Sequence[Entry] = ()
     updates: Sequence[Entry] = ()
     removes: Sequence[ClientKey] = ()
+    whole: Collection[ClientKey] | None = None
 
     def __len__(self) -> int:
         return len(self.adds) + len(self.updates) + len(self.removes)
@@ -137,7 +140,17 @@ _FAULTS: Final = {
     "Permission denied": Fault.DENIED,
     "No such file or directory": Fault.GONE,  # nft
     "Table does not exist": Fault.GONE,  # pfctl
+    "The set with the given name does not exist": Fault.GONE,  # ipset
+    "invalid address, mask or table ID": Fault.GONE,  # npfctl
+    "not found in the active configuration": Fault.GONE,  # npfctl
+    "failed to request table info: No such process": Fault.GONE,  # ipfw
+    "table not found": Fault.GONE,  # ipfw
+    "table is locked": Fault.DENIED,  # ipfw
     "Cannot allocate memory": Fault.FULL,  # pfctl past `set limit table-entries`
+    "limit hit": Fault.FULL,  # ipfw
+    "Hash is full, cannot add more elements": Fault.FULL,  # ipset past maxelem
+    "routing table overflow": Fault.FULL,  # route of OpenBSD
+    "not enough memory": Fault.FULL,  # route of FreeBSD
     "No space left on device": Fault.FULL,
     "No buffer space available": Fault.FULL,
 }

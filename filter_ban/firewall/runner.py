@@ -46,6 +46,8 @@ class Runner:
             FirewallError: it is missing, took too long, printed too much, or ended with a status other than 0 and may not.
 
         """
+        if command.optional and not self.has(command.argv[0]):
+            return b""
         argv = (*self.prefix, *command.argv)
         deadline_s = time.monotonic() + command.timeout_s
         try:
@@ -79,6 +81,10 @@ class Runner:
         if process.returncode and not command.may_fail:
             raise FirewallError(argv, process.returncode, errors.decode(errors="backslashreplace"))
         return output
+
+    def has(self, tool: str) -> bool:
+        """Return whether *tool* is where tools are looked for."""
+        return shutil.which(tool, path=":".join(self.search_path)) is not None
 
     def _find(self, tool: str) -> str:
         found = shutil.which(tool, path=":".join(self.search_path))

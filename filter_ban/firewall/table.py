@@ -175,7 +175,7 @@ class DesiredTable:
             failed = dict.fromkeys(self._unproven, listing.error)
             return attrs.evolve(self._settle((), failed), problem=listing.error)
         found = self._nets if check.exists and check.ready is None else check.ready or frozenset()
-        rule_present = not check.problem and self._ready <= found
+        rule_present = not check.problem and self._ready | {net_of(key) for key in present} <= found
         self._ready = set(found)
         self._compared = True
         self._problem = check.problem
@@ -190,6 +190,7 @@ class DesiredTable:
         change = Change(
             adds=[_entry(key, end_s, now_s) for key, end_s in missing.items()],
             removes=foreign,
+            whole=self._ends.keys(),
         )
         try:
             failed = self._carry_out(change)

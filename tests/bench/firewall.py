@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: ISC
-"""How fast nftables is with 100,000 entries, from Python and bare: one JSON object a line. Needs root and nft."""
+"""
+How fast nftables and ipset are with 100,000 entries, from Python and bare: one JSON object a line.
+
+Needs root, nft, ipset and iptables.
+"""
 
 import ctypes
 import os
@@ -13,13 +17,19 @@ from collections.abc import Callable
 from functools import partial
 
 from filter_ban.client import ClientKey, make_key
-from filter_ban.firewall import Change, Command, DesiredTable, Nftables, Runner
+from filter_ban.firewall import Backend, Change, Command, DesiredTable, Runner
+from filter_ban.firewall.ipset import Ipset
+from filter_ban.firewall.nftables import Nftables
 from tests.bench.figure import show
 
 ENTRIES = 100_000
 ONE_BY_ONE = 100
+REPEATS = 3
 NOW_S = 1_800_000_000
-FLUSH = Command(("nft", "flush", "ruleset"))
+BACKENDS: tuple[tuple[Backend, Command], ...] = (
+    (Nftables(), Command(("nft", "flush", "ruleset"))),
+    (Ipset(), Command(("ipset", "destroy"))),
+)
 _CLONE_NEWNET = 0x40000000
 
 
@@ -28,32 +38,42 @@ def main() -> None:
     if os.geteuid() != 0 or ctypes.CDLL(None).unshare(_CLONE_NEWNET) != 0:
         sys.exit("firewall: needs root, for a network namespace of its own")
     before_kb = peak_kb()
-    backend, run = Nftables(), Runner()
-    table = DesiredTable(backend, run)
-    table.replace(clients())
+    for backend, wipe in BACKENDS:
+        measure(backend, wipe)
+    show("firewall_memory_peak_growth", (peak_kb() - before_kb) / 1024, "MB")
 
-    load_s = seconds(lambda: table.sync(NOW_S))
+
+def measure(backend: Backend, wipe: Command) -> None:
+    """Measure one backend, and its tool alone."""
+    run, wanted = Runner(), clients()
+    loads, bare_loads = [], []
+    for _ in range(REPEATS):
+        run(wipe)
+        for command in backend.setup_commands([(32, 32), (32, 24), (128, 64)]):
+            run(command)
+        (bare_load,) = backend.change_commands(Change(adds=[(key, 960) for key in wanted]))
+        bare_loads.append(bare(bare_load))
+        run(wipe)
+        table = DesiredTable(backend, run)
+        table.replace(wanted)
+        loads.append(seconds(partial(table.sync, NOW_S)))
+
     ones = [seconds(partial(table.apply, {key: NOW_S + 900}, [], NOW_S)) for key in more_clients()]
-    idle = [seconds(lambda: table.sync(NOW_S)) for _ in range(3)]
-    reconcile_s = seconds(partial(table.reconcile, table.read(), NOW_S))
-    peak_mb = (peak_kb() - before_kb) / 1024
-
-    (bare_list,) = backend.list_commands()
-    bare_list_s = statistics.median(bare(bare_list) for _ in range(3))
-    run(FLUSH)
-    for command in backend.setup_commands([(32, 32), (32, 24), (128, 64)]):
-        run(command)
-    (bare_load,) = backend.change_commands(Change(adds=[(key, 960) for key in clients()]))
-    bare_load_s = bare(bare_load)
     (bare_one,) = backend.change_commands(Change(adds=[(next(iter(more_clients())), 960)]))
-    bare_one_s = statistics.median(bare(bare_one) for _ in range(ONE_BY_ONE))
+    bare_ones = [bare(bare_one) for _ in range(ONE_BY_ONE)]
 
-    show("firewall_load_100000", 1e3 * load_s, "ms", 1e3 * bare_load_s)
-    show("firewall_one_more_median", 1e3 * statistics.median(ones), "ms", 1e3 * bare_one_s)
-    show("firewall_one_more_p99", 1e3 * sorted(ones)[int(len(ones) * 0.99)], "ms")
-    show("firewall_sync_nothing_to_do", 1e3 * statistics.median(idle), "ms", 1e3 * bare_list_s)
-    show("firewall_reconcile", 1e3 * reconcile_s, "ms")
-    show("firewall_memory_peak_growth", peak_mb, "MB")
+    listings = backend.list_commands()
+    reads = [seconds(table.read) for _ in range(REPEATS)]
+    bare_reads = [sum(map(bare, listings)) for _ in range(REPEATS)]
+    idle = [seconds(partial(table.reconcile, table.read(), NOW_S)) for _ in range(REPEATS)]
+
+    name, median = backend.name, statistics.median
+    show(f"{name}_load_100000", 1e3 * median(loads), "ms", 1e3 * median(bare_loads))
+    show(f"{name}_one_more_median", 1e3 * median(ones), "ms", 1e3 * median(bare_ones))
+    show(f"{name}_one_more_p99", 1e3 * sorted(ones)[int(len(ones) * 0.99)], "ms")
+    show(f"{name}_read_100000", 1e3 * median(reads), "ms", 1e3 * median(bare_reads))
+    show(f"{name}_reconcile_nothing_to_do", 1e3 * median(idle), "ms")
+    run(wipe)
 
 
 def clients() -> dict[ClientKey, int | None]:

@@ -2,9 +2,10 @@
 """
 A pfctl that keeps its packet filter in a JSON file; strict about arguments, with the real tool's messages.
 
-Usage: ``fake_pfctl.py STATE.json pfctl-arguments...``. The file holds ``enabled``, ``denied``, ``limit`` (entries in
-all tables), ``rules`` (tables that a rule refers to), ``tables`` (name: entries), ``states`` (client addresses) and
-``log`` (the arguments of each run). A table in an anchor is named ``anchor/table``.
+Usage: ``fake_pfctl.py STATE.json pfctl arguments...``. The file holds ``enabled``, ``denied``, ``limit`` (entries in
+all tables), ``rules`` (tables that a rule refers to), ``tables`` (name: entries), ``counters`` (whether they are kept
+for entries), ``blocked`` (packets by entry), ``states`` (client addresses) and ``log`` (the tool and arguments of each
+run). A table in an anchor is named ``anchor/table``; an entry that begins with ``!`` is an exception.
 
 Source: pfctl(8) of OpenBSD 7.x and FreeBSD 14, pfctl_table.c.
 """
@@ -48,9 +49,9 @@ class Pfctl:
         match sorted(set(self.options) - {"q", "a"}):
             case ["T", "f", "t"] if self.options["T"] in COMMANDS[:3] and self.options["f"] == "-":
                 self.change(self.options["T"], [network(word) for word in sys.stdin.read().split()])
-            case ["T", "t"] if self.options["T"] == "show":
+            case ["T", "t"] | ["T", "t", "v"] if self.options["T"] == "show":
                 for entry in self.table():
-                    print(f"   {entry}")
+                    self.show_entry(entry)
             case ["s", "v"] if self.options["s"] == "Tables":
                 self.show_tables()
             case ["s"] if self.options["s"] == "info":
@@ -80,13 +81,12 @@ class Pfctl:
         if verb != "delete":
             self.pf["tables"].setdefault(self.name(), [])
         before = self.table()
-        kept = (
-            [] if verb == "replace" else [entry for entry in before if verb == "add" or entry not in entries]
-        )
-        after = [
-            *kept,
-            *(entry for entry in dict.fromkeys(entries) if verb != "delete" and entry not in kept),
-        ]
+        kept = [] if verb == "replace" else before
+        if verb == "delete":
+            named = set(entries)
+            after = [entry for entry in before if entry not in named]
+        else:
+            after = list(dict.fromkeys([*kept, *entries]))
         others = sum(len(table) for name, table in self.pf["tables"].items() if name != self.name())
         if others + len(after) > self.pf["limit"]:
             fail("pfctl: Cannot allocate memory.")
@@ -94,13 +94,25 @@ class Pfctl:
         changed = len(set(before) ^ set(after))
         self.say(f"{changed}/{len(entries)} addresses {'deleted' if verb == 'delete' else 'added'}.")
 
+    def show_entry(self, entry: str) -> None:
+        """Print an entry, with -v when it was made and, if they are kept, its counters."""
+        print(f"  {entry}" if entry.startswith("!") else f"   {entry}")
+        if "v" not in self.options:
+            return
+        print("\tCleared:     Tue Nov 14 22:13:20 2023")
+        if self.pf["counters"]:
+            for name in ("In/Block:", "In/Pass:", "Out/Block:", "Out/Pass:"):
+                packets = self.pf["blocked"].get(entry, 0) if name == "In/Block:" else 0
+                print(f"\t{name:<12} [ Packets: {packets:<18} Bytes: {packets * 60:<18} ]")
+
     def show_tables(self) -> None:
         """Print flags and names of the tables of this anchor."""
         for name in self.pf["tables"]:
             anchor, _, table = name.rpartition("/")
             if anchor == self.anchor:
                 used = "r" if name in self.pf["rules"] else "-"
-                print(f"-pa-{used}--\t{table}" + (f"\t{anchor}" if anchor else ""))
+                counted = "C" if self.pf["counters"] else "-"
+                print(f"-pa-{used}-{counted}\t{table}" + (f"\t{anchor}" if anchor else ""))
 
     def kill(self, client: str) -> None:
         """Forget the states that originate from *client*."""
@@ -129,6 +141,6 @@ if __name__ == "__main__":
     filter_state = json.loads(state.read_text())
     filter_state["log"].append(sys.argv[2:])
     try:
-        Pfctl(filter_state, sys.argv[2:]).run()
+        Pfctl(filter_state, sys.argv[3:]).run()
     finally:
         state.write_text(json.dumps(filter_state))

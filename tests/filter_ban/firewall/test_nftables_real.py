@@ -2,125 +2,42 @@
 """Tests for nftables in the kernel: two network namespaces, a wire between them, and many clients on one end."""
 
 import contextlib
-import ctypes
 import ipaddress
 import os
 import shutil
 import socket
-import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from errno import EACCES, EHOSTUNREACH
+from typing import Any
 
 import pytest
 
 from filter_ban.client import ClientKey, make_key, parse_network
-from filter_ban.firewall import Change, Command, DesiredTable, Nftables, Runner
+from filter_ban.firewall import Change, Command, DesiredTable, Runner
+from filter_ban.firewall.base import net_of
+from filter_ban.firewall.nftables import HOOKS, Nftables
+from tests.filter_ban.firewall.sessions import open_session
+from tests.filter_ban.firewall.wire import (
+    BANNED,
+    BANNED6,
+    CLIENTS,
+    COUSIN,
+    FRIEND,
+    FRIEND6,
+    MEMBER,
+    OTHER_PORT,
+    PATIENCE_S,
+    PORT,
+    SERVER,
+    SIBLING6,
+    SILENCE_S,
+    Wire,
+    inside,
+)
 
 REASON = "needs root and nft" if os.geteuid() != 0 or not shutil.which("nft", path="/usr/sbin:/sbin") else ""
 pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(REASON), reason=REASON)]
-
-PORT, OTHER_PORT = 2525, 2587
-SERVER = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8:ff::1"}
-BANNED, FRIEND, MEMBER, COUSIN = "198.51.100.7", "198.51.100.8", "203.0.113.5", "203.0.113.200"
-BANNED6, SIBLING6, FRIEND6 = "2001:db8:1:2::7", "2001:db8:1:2:ffff::9", "2001:db8:1:3::7"
-CLIENTS = (BANNED, FRIEND, MEMBER, COUSIN, BANNED6, SIBLING6, FRIEND6)
-PATIENCE_S = 5.0  # for what must happen
-SILENCE_S = 0.4  # for what must not
-
-
-@contextlib.contextmanager
-def inside(namespace: str) -> Iterator[None]:
-    """Put this thread into a network namespace; sockets that it makes stay there."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    ours, theirs = Path("/proc/thread-self/ns/net"), Path("/run/netns", namespace)
-    with ours.open("rb") as here, theirs.open("rb") as there:
-        assert libc.setns(there.fileno(), 0) == 0, os.strerror(ctypes.get_errno())
-        try:
-            yield
-        finally:
-            assert libc.setns(here.fileno(), 0) == 0
-
-
-def ip(*words: str) -> None:
-    """Change addresses, links or namespaces with iproute2."""
-    subprocess.run(["ip", *words], check=True, timeout=20, capture_output=True)
-
-
-class Wire:
-    """A server's and the clients' namespace, joined."""
-
-    def __init__(self) -> None:
-        self.server, self.clients = (f"fb{os.getpid()}{end}" for end in "sc")
-
-    def lay(self) -> None:
-        """Make both ends and their addresses."""
-        for namespace in (self.server, self.clients):
-            ip("netns", "add", namespace)
-            ip("-n", namespace, "link", "set", "lo", "up")
-        ip(
-            "link",
-            "add",
-            "wire0",
-            "netns",
-            self.server,
-            "type",
-            "veth",
-            "peer",
-            "wire0",
-            "netns",
-            self.clients,
-        )
-        for family, address in SERVER.items():
-            self._address(self.server, address, 24 if family == socket.AF_INET else 48)
-        for address in CLIENTS:
-            self._address(self.clients, address, 128 if ":" in address else 32)
-        for namespace in (self.server, self.clients):
-            ip("-n", namespace, "link", "set", "wire0", "up")
-        ip("-n", self.clients, "route", "add", "192.0.2.0/24", "dev", "wire0")
-        ip("-n", self.clients, "-6", "route", "add", "2001:db8:ff::/48", "dev", "wire0")
-        for network in ("198.51.100.0/24", "203.0.113.0/24", "2001:db8:1::/48"):
-            ip("-n", self.server, "-6" if ":" in network else "-4", "route", "add", network, "dev", "wire0")
-
-    def _address(self, namespace: str, address: str, prefix: int) -> None:
-        dad = ["nodad"] if ":" in address else []
-        ip("-n", namespace, "address", "add", f"{address}/{prefix}", "dev", "wire0", *dad)
-
-    def cut(self) -> None:
-        """Remove both ends."""
-        for namespace in (self.server, self.clients):
-            subprocess.run(["ip", "netns", "del", namespace], check=False, timeout=20, capture_output=True)
-
-    def listen(self, family: socket.AddressFamily, port: int) -> socket.socket:
-        """Return a listening socket of the server."""
-        with inside(self.server):
-            return socket.create_server((SERVER[family], port), family=family, backlog=64)
-
-    def connect(self, client: str, port: int = PORT, *, patience_s: float = PATIENCE_S) -> socket.socket:
-        """Return a connection from *client* to the server."""
-        family = socket.AF_INET6 if ":" in client else socket.AF_INET
-        with inside(self.clients):
-            connection = socket.socket(family)
-        try:
-            connection.settimeout(patience_s)
-            connection.bind((client, 0))
-            connection.connect((SERVER[family], port))
-        except OSError:
-            connection.close()
-            raise
-        return connection
-
-    def is_open(self, client: str, port: int = PORT) -> bool:
-        """Return whether *client* can connect; the answer no takes its time."""
-        return not self.is_shut(client, port, patience_s=PATIENCE_S)
-
-    def is_shut(self, client: str, port: int = PORT, *, patience_s: float = SILENCE_S) -> bool:
-        """Return whether *client* gets no answer for a while."""
-        try:
-            self.connect(client, port, patience_s=patience_s).close()
-        except TimeoutError:
-            return True
-        return False
 
 
 @pytest.fixture(scope="module")
@@ -145,9 +62,21 @@ def run(wire: Wire) -> Iterator[Runner]:
     run(Command(("nft", "flush", "ruleset")))
 
 
+SITE, WIDE = "2001:db8:1:2::/64", "203.0.113.0/24"
+BANS = (BANNED, SITE, WIDE)
+RENEWS = Nftables().renews
+
+
 def keys(*networks: str, life_s: int = 900) -> dict[ClientKey, int | None]:
     """Return *networks* as what a table should hold from second 0 on."""
     return dict.fromkeys(map(parse_network, networks), life_s)
+
+
+def packets(table: DesiredTable, *clients: str) -> list[int]:
+    """Return how many packets of each of *clients* were dropped."""
+    listed = table.read().clients
+    assert isinstance(listed, Mapping)
+    return [listed[key] for key in keys(*clients)]
 
 
 def ruleset(run: Runner) -> str:
@@ -167,7 +96,7 @@ def test_banned_clients_cannot_connect_and_others_can(wire: Wire, run: Runner) -
     assert all(wire.is_open(client) for client in CLIENTS)
     table = DesiredTable(Nftables(), run)
 
-    report = table.apply(keys(BANNED, "2001:db8:1:2::/64", "203.0.113.0/24"), [], 0)
+    report = table.apply(keys(*BANS), [], 0)
 
     assert len(report.in_force) == 3
     assert all(wire.is_shut(client) for client in (BANNED, BANNED6, SIBLING6, MEMBER, COUSIN))
@@ -178,31 +107,122 @@ def test_banned_clients_cannot_connect_and_others_can(wire: Wire, run: Runner) -
     assert all(wire.is_open(client) for client in CLIENTS)
 
 
-@pytest.mark.parametrize("client", [BANNED, BANNED6, MEMBER])
-def test_open_sessions_die(wire: Wire, run: Runner, client: str) -> None:
-    """After the ban not one more byte of an open connection arrives, although connection tracking knows it."""
-    run(
-        Command(
-            ("nft", "-f", "-"),
-            b"add table inet admin\nadd chain inet admin input { type filter hook input "
-            b"priority 0; }\nadd rule inet admin input ct state established accept\n",
-        )
+def accept_established(run: Runner) -> None:
+    """Let another table accept what connection tracking knows, in the place where administrators do."""
+    script = (
+        "add table inet admin\nadd chain inet admin input { type filter hook input priority 0; }\n"
+        "add rule inet admin input ct state established accept\n"
     )
+    run(Command(("nft", "-f", "-"), script.encode()))
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("client", [BANNED, BANNED6, MEMBER])
+def test_open_sessions_die(wire: Wire, run: Runner, client: str, hook: str) -> None:
+    """After the ban not one more byte of an open connection arrives, although another table accepts it."""
+    accept_established(run)
+    with open_session(wire, client) as (local, remote):
+        DesiredTable(Nftables(hook=hook), run).apply(keys(*BANS), [], 0)
+        remote.sendall(b"AUTH")
+
+        local.settimeout(SILENCE_S)
+        with pytest.raises(TimeoutError):
+            local.recv(4)
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("client", [BANNED, BANNED6, MEMBER])
+def test_reject_resets_open_sessions(wire: Wire, run: Runner, client: str, hook: str) -> None:
+    """With reject the client of an open session is told at once, and the server hears nothing of it."""
+    accept_established(run)
+    with open_session(wire, client) as (local, remote):
+        DesiredTable(Nftables(hook=hook, action="reject"), run).apply(keys(*BANS), [], 0)
+        remote.sendall(b"AUTH")
+
+        with pytest.raises(ConnectionResetError):
+            remote.recv(4)
+        local.settimeout(SILENCE_S)
+        with pytest.raises(TimeoutError):
+            local.recv(4)
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("ports", [(), (PORT,)])
+def test_reject_answers_at_once(wire: Wire, run: Runner, hook: str, ports: tuple[int, ...]) -> None:
+    """A rejected client sees its connection refused; others notice nothing, and the tries are counted."""
+    table = DesiredTable(Nftables(hook=hook, action="reject", ports=ports), run)
+    table.apply(keys(*BANS), [], 0)
+
+    for client in (BANNED, SIBLING6, COUSIN):
+        with pytest.raises(ConnectionRefusedError):
+            wire.connect(client)
+
+    assert wire.is_open(FRIEND)
+    assert wire.is_open(FRIEND6)
+    assert 0 not in packets(table, *BANS)
+    assert table.sync(0).rule_present
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize(("client", "error"), [(BANNED, EHOSTUNREACH), (BANNED6, EACCES)])
+def test_reject_answers_other_protocols_by_icmp(
+    wire: Wire, run: Runner, hook: str, client: str, error: int
+) -> None:
+    """A datagram is answered with "administratively prohibited"."""
+    DesiredTable(Nftables(hook=hook, action="reject"), run).apply(keys(*BANS), [], 0)
     family = socket.AF_INET6 if ":" in client else socket.AF_INET
-    with wire.listen(family, 2600) as listener, wire.connect(client, 2600) as remote:
-        listener.settimeout(PATIENCE_S)
-        local, _ = listener.accept()
-        with local:
-            local.settimeout(PATIENCE_S)
-            remote.sendall(b"EHLO")
-            assert local.recv(4) == b"EHLO"
+    with inside(wire.clients), socket.socket(family, socket.SOCK_DGRAM) as remote:
+        remote.settimeout(PATIENCE_S)
+        remote.bind((client, 0))
+        remote.connect((SERVER[family], PORT))
+        remote.send(b"?")
 
-            DesiredTable(Nftables(), run).apply(keys(BANNED, "2001:db8:1:2::/64", "203.0.113.0/24"), [], 0)
-            remote.sendall(b"AUTH")
+        with pytest.raises(OSError, match=os.strerror(error)):
+            remote.recv(1)
 
-            local.settimeout(SILENCE_S)
-            with pytest.raises(TimeoutError):
-                local.recv(4)
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_packets_are_counted_for_each_client(wire: Wire, run: Runner, hook: str) -> None:
+    """The listing tells how often a client was dropped; another time for its ban takes nothing of that away."""
+    table = DesiredTable(Nftables(hook=hook), run)
+    table.apply(keys(*BANS, FRIEND), [], 0)
+    assert wire.is_shut(BANNED)
+    assert wire.is_shut(COUSIN)
+    tried, other, friend = packets(table, BANNED, WIDE, FRIEND)
+    assert (tried > 0, other > 0, friend) == (True, True, 0)
+
+    table.apply(keys(BANNED, life_s=7200), [], 0)
+    table.apply({parse_network(WIDE): None}, [], 0)
+
+    assert life_s(run, BANNED) == "2h1m"
+    if RENEWS:  # more may have come meanwhile: what earlier tests have cut off is still sent again
+        tried_now, other_now = packets(table, BANNED, WIDE)
+        assert tried_now >= tried
+        assert other_now >= other
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"hook": "input"}, {"action": "reject"}, {"ports": [PORT]}, {"hook": "input", "action": "reject"}],
+)
+def test_changed_settings_are_written(wire: Wire, run: Runner, changed: dict[str, Any]) -> None:
+    """The first sync after a change of hook, action or ports mends the rules; entries and counters stay."""
+    DesiredTable(Nftables(), run).apply(keys(*BANS), [], 0)
+    assert wire.is_shut(BANNED)
+    table = DesiredTable(Nftables(**changed), run)
+    table.replace(keys(*BANS))
+    (counted,) = packets(table, BANNED)
+
+    assert not table.sync(0).drifted
+    assert packets(table, BANNED)[0] >= counted > 0
+    expected = ConnectionRefusedError if changed.get("action") == "reject" else TimeoutError
+    with pytest.raises(expected):
+        wire.connect(BANNED, patience_s=SILENCE_S)
+    with contextlib.nullcontext() if "ports" in changed else pytest.raises(expected):
+        wire.connect(BANNED, OTHER_PORT, patience_s=SILENCE_S).close()
+    outputs = [run(command) for command in Nftables().check_commands()]
+    assert Nftables(**changed).parse_check(outputs).ready == frozenset(map(net_of, keys(*BANS)))
+    assert not Nftables().parse_check(outputs).ready
 
 
 def test_ports_limit_what_is_closed(wire: Wire, run: Runner) -> None:
@@ -269,7 +289,7 @@ def test_kernel_ends_entries_by_itself(wire: Wire, run: Runner) -> None:
 def test_flush_is_repaired(wire: Wire, run: Runner) -> None:
     """After `nft flush ruleset` a sync, or the next change, restores table, rules and entries."""
     table = DesiredTable(Nftables(), run)
-    table.apply(keys(BANNED, "2001:db8:1:2::/64", "203.0.113.0/24"), [], 0)
+    table.apply(keys(*BANS), [], 0)
 
     run(Command(("nft", "flush", "ruleset")))
     assert wire.is_open(BANNED)
@@ -286,6 +306,7 @@ def test_flush_is_repaired(wire: Wire, run: Runner) -> None:
     "damage",
     [
         "flush chain inet filter_ban net4_32",
+        "delete chain inet filter_ban net4_32; add chain inet filter_ban net4_32",
         "delete chain inet filter_ban net4_32",
         "insert rule inet filter_ban net4_32 accept",
     ],
@@ -384,4 +405,4 @@ def test_hundred_thousand_entries_are_one_command(run: Runner) -> None:
 
     assert len(report.in_force) == 100_000
     assert len([command for command in sent if b"add element" in command.stdin]) == 1
-    assert table.read().clients == clients.keys()
+    assert table.read().clients == dict.fromkeys(clients, 0)

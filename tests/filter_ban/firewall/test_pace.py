@@ -11,7 +11,12 @@ def test_a_burst_and_then_the_rate() -> None:
     """A minute's worth may come at once; after that it takes its time."""
     pace = Pace(60)
 
-    assert [pace.take(100, 0), pace.take(1, 0.5), pace.take(5, 2.5), pace.take(1000, 10_000)] == [60, 0, 2, 60]
+    assert [pace.take(100, 0), pace.take(1, 0.5), pace.take(5, 2.5), pace.take(1000, 10_000)] == [
+        60,
+        0,
+        2,
+        60,
+    ]
 
 
 @given(st.lists(st.tuples(st.floats(0, 30), st.integers(0, 50)), max_size=50), st.integers(1, 20))

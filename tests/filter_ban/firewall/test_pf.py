@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: ISC
 """Tests for pf: command lines as data, and the whole way through a strict fake of pfctl."""
 
-import json
-import stat
-import sys
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from filter_ban.client import parse_network
-from filter_ban.firewall import Change, Command, DesiredTable, Pf, Runner
-from filter_ban.firewall.pf import MAX_KILLS
+from filter_ban.client import ClientKey, make_key, parse_network
+from filter_ban.firewall import Change, Command, DesiredTable
+from filter_ban.firewall.pf import MAX_KILLS, Pf
+from tests.filter_ban.firewall.fake_filter import FakeFilter, networks
 
 HOST = parse_network("192.0.2.7")
 WIDE = parse_network("203.0.113.0/24")
@@ -23,31 +20,30 @@ NOW_S = 1_700_000_000
 END_S = NOW_S + 900
 
 
-class FakePf:
-    """The packet filter behind the fake pfctl."""
+class FakePf(FakeFilter):
+    """The packet filter behind the fake pfctl; the xargs is real."""
 
     def __init__(self, folder: Path) -> None:
-        self._state = folder / "state.json"
-        self.set(enabled=True, denied=False, limit=1000, rules=["filter-ban"], tables={}, states=[], log=[])
-        script = Path(__file__).with_name("fake_pfctl.py")
-        tool = folder / "pfctl"
-        tool.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{script}" "{self._state}" "$@"\n')
-        tool.chmod(stat.S_IRWXU)
-        self.run = Runner(search_path=(str(folder),))
-
-    def set(self, **changes: object) -> None:
-        """Change the filter behind everybody's back."""
-        before = json.loads(self._state.read_text()) if self._state.exists() else {}
-        self._state.write_text(json.dumps(before | changes))
-
-    def __getitem__(self, name: str) -> Any:
-        return json.loads(self._state.read_text())[name]
+        super().__init__(
+            folder,
+            "fake_pfctl.py",
+            ("pfctl",),
+            enabled=True,
+            denied=False,
+            limit=200_000,
+            rules=["filter-ban"],
+            tables={},
+            counters=True,
+            blocked={},
+            states=[],
+        )
+        (folder / "xargs").symlink_to(shutil.which("xargs") or "/usr/bin/xargs")
 
 
 @pytest.fixture
-def pf(tmp_path: Path) -> Iterator[FakePf]:
+def pf(tmp_path: Path) -> FakePf:
     """Return an empty packet filter whose pf.conf has our rule."""
-    return FakePf(tmp_path)  # type: ignore[return-value]
+    return FakePf(tmp_path)
 
 
 def on_table(*words: str, table: str = "filter-ban", stdin: bytes = b"") -> Command:
@@ -64,8 +60,7 @@ def test_change_is_exact() -> None:
     assert Pf().change_commands(change) == [
         on_table("delete", "-f", "-", stdin=b"192.0.2.8\n"),
         on_table("add", "-f", "-", stdin=b"192.0.2.7\n2001:db8:1:2::/64\n203.0.113.0/24\n"),
-        Command(("pfctl", "-q", "-k", "192.0.2.7")),
-        Command(("pfctl", "-q", "-k", "2001:db8:1:2::/64")),
+        Command(("xargs", "-n", "1", "pfctl", "-q", "-k"), b"192.0.2.7\n2001:db8:1:2::/64\n", 60.02),
     ]
 
 
@@ -91,7 +86,8 @@ def test_states_stay_where_only_some_ports_are_closed() -> None:
 
 def test_kills_are_bounded() -> None:
     """A reload of many clients starts one command, not one for each."""
-    clients = [parse_network(f"198.51.{high}.{low}") for high in range(2) for low in range(MAX_KILLS)]
+    clients = [parse_network(f"198.51.{high}.7") for high in range(256)] + [HOST]
+    assert len(clients) > MAX_KILLS
 
     assert len(Pf().change_commands(Change(adds=[(key, None) for key in clients]))) == 1
 
@@ -122,9 +118,56 @@ def test_check_knows_whether_entries_act(tables: str, info: str, exists: bool, p
     assert bool(check.problem) == bool(problem)
 
 
-def test_listing_is_one_client_a_line() -> None:
-    """Addresses and prefixes come as pfctl prints them."""
-    assert Pf().parse_list([b"   192.0.2.7\n   203.0.113.0/24\n   2001:db8:1:2::/64\n"]) == {HOST, WIDE, SITE}
+OPENBSD = b"""\
+   192.0.2.7
+\tCleared:     Tue Nov 14 22:13:20 2023
+\tIn/Block:    [ Packets: 12                 Bytes: 720                ]
+\tIn/Match:    [ Packets: 0                  Bytes: 0                  ]
+\tIn/Pass:     [ Packets: 99                 Bytes: 5940               ]
+\tOut/Block:   [ Packets: 1                  Bytes: 60                 ]
+\tOut/Match:   [ Packets: 0                  Bytes: 0                  ]
+\tOut/Pass:    [ Packets: 98                 Bytes: 5880               ]
+   203.0.113.0/24
+\tCleared:     Tue Nov 14 22:13:20 2023
+  !203.0.113.9
+\tCleared:     Tue Nov 14 22:13:20 2023
+\tIn/Block:    [ Packets: 5                  Bytes: 300                ]
+   2001:db8:1:2::/64
+\tCleared:     Tue Nov 14 22:13:20 2023
+\tIn/Block:    [ Packets: 18446744073709551615 Bytes: 0                  ]
+"""
+
+
+@pytest.mark.parametrize(
+    ("listing", "clients"),
+    [
+        (b"", {}),
+        (b"   192.0.2.7\n   203.0.113.0/24\n   2001:db8:1:2::/64\n", {HOST: 0, WIDE: 0, SITE: 0}),
+        (OPENBSD, {HOST: 13, WIDE: 0, SITE: (1 << 64) - 1}),
+    ],
+    ids=["empty", "without details", "with counters, without, and an exception"],
+)
+def test_listing_is_a_client_and_its_details(listing: bytes, clients: dict[ClientKey, int]) -> None:
+    """Addresses and prefixes come as pfctl prints them, blocked packets both ways; exceptions are not ours."""
+    assert Pf().parse_list([listing]) == clients
+
+
+@pytest.mark.parametrize(
+    "line", [b"pfctl: oops", b"   192.0.2.7/33", b"\tIn/Block: many", b"   192.0.2.7\n\tCleard:     now"]
+)
+def test_odd_line_is_no_listing(line: bytes) -> None:
+    """A line of another form is told, rather than read as an empty table."""
+    with pytest.raises(ValueError, match=r"192|pfctl"):
+        Pf().parse_list([line])
+
+
+@pytest.mark.parametrize(
+    "table", ["", "-x", "a b", "a" * 32, "x//y", "tab\n", "/t", "a" * 64 + "/t", "ünicode"]
+)
+def test_impossible_table_names_its_key(table: str) -> None:
+    """What cannot be an argument of pfctl is refused with the key of the configuration."""
+    with pytest.raises(ValueError, match=r"^firewall\.table: "):
+        Pf(table=table)
 
 
 @given(st.lists(st.binary(max_size=60), min_size=2, max_size=2))
@@ -166,6 +209,62 @@ def test_table_is_filled_kept_and_mended(pf: FakePf) -> None:
     assert pf["tables"] == {"filter-ban": ["203.0.113.0/24", "2001:db8:1:2::/64"]}
 
 
+def test_packets_that_were_blocked_are_told(pf: FakePf) -> None:
+    """Each comparison reports what was blocked since the last one."""
+    table = DesiredTable(Pf(), pf.run)
+    table.replace({HOST: END_S, SITE: END_S})
+    table.sync(NOW_S)
+    pf.set(blocked={"192.0.2.7": 12})
+
+    assert dict(table.sync(NOW_S).dropped) == {HOST: 12}
+    pf.set(blocked={"192.0.2.7": 15})
+    assert dict(table.sync(NOW_S).dropped) == {HOST: 3}
+    assert dict(table.sync(NOW_S).dropped) == {}
+
+
+def test_twice_is_once(pf: FakePf) -> None:
+    """Adding what is there, and removing what is not, is no error."""
+    backend = Pf()
+    for change in (
+        Change(adds=[(HOST, None), (SITE, 60)]),
+        Change(adds=[(HOST, 60)], updates=[(SITE, None)]),
+        Change(removes=[SITE, WIDE]),
+        Change(removes=[SITE]),
+    ):
+        for command in backend.change_commands(change):
+            pf.run(command)
+
+    assert backend.parse_list([pf.run(command) for command in backend.list_commands()]) == {HOST: 0}
+
+
+def test_100_000_entries_are_a_few_commands(pf: FakePf) -> None:
+    """The number of commands does not grow with that of the entries."""
+    ends: dict[ClientKey, int | None] = {
+        make_key((0x0A000000 + number).to_bytes(4), 32): END_S for number in range(100_000)
+    }
+    pf.set(tables={"filter-ban": ["192.0.2.9"]})
+    table = DesiredTable(Pf(), pf.run)
+    table.replace(ends)
+
+    report = table.sync(NOW_S)
+
+    assert len(report.in_force) == len(pf["tables"]["filter-ban"]) == 100_000
+    assert len(pf["log"]) == 5  # tables, state, list, delete, add
+    assert len(table.sync(NOW_S).drifted) == 0
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(networks)
+def test_what_is_added_is_listed(pf: FakePf, clients: set[ClientKey]) -> None:
+    """Addresses and prefixes come back as they were sent."""
+    pf.set(tables={"filter-ban": []})
+    backend = Pf(ports=[25])
+    for command in backend.change_commands(Change(adds=[(key, None) for key in clients])):
+        pf.run(command)
+
+    assert backend.parse_list([pf.run(command) for command in backend.list_commands()]).keys() == clients
+
+
 def test_table_that_is_gone_is_made_again(pf: FakePf) -> None:
     """After `pfctl -T kill` a removal notices, and everything is put back."""
     table = DesiredTable(Pf(), pf.run)
@@ -184,7 +283,7 @@ def test_missing_rule_is_a_failure_of_all_and_ends_when_it_is_there(pf: FakePf) 
     table = DesiredTable(Pf(), pf.run)
 
     first = table.apply({HOST: END_S}, [], NOW_S)
-    assert first.problem == "no rule uses <filter-ban>; pf.conf needs 'block in quick from <filter-ban>'"
+    assert first.problem == "no rule uses <filter-ban>; 'filter-ban setup pf --apply' adds one to pf.conf"
     assert first.failed == {HOST: first.problem}
     assert first.rule_present is False
     assert not first.in_force

@@ -138,3 +138,15 @@ def test_no_descriptor_is_left_open(tool: MakeTool) -> None:
         run(Command(("tool", "sleep 20"), timeout_s=0.05))
 
     assert before == len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_an_optional_tool_may_be_missing() -> None:
+    """It prints nothing, where any other tool that is missing is an error."""
+    assert Runner()(Command(("no-such-tool",), optional=True)) == b""
+    with pytest.raises(FirewallError, match="not found in"):
+        Runner()(Command(("no-such-tool",), may_fail=True))
+
+
+def test_an_exit_status_may_mean_nothing() -> None:
+    """A tool that may fail is heard to its end, whatever its status."""
+    assert Runner()(Command(("sh", "-c", "echo hello; exit 3"), may_fail=True)) == b"hello\n"
