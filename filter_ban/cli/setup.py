@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: ISC
-"""``filter-ban setup``: the configuration of Postfix and Dovecot, printed, written or taken out again."""
+"""``filter-ban setup``: the configuration of mail servers and firewalls, printed, written or taken out again."""
 
 import importlib.util
 import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Final
 
 import click
 
@@ -15,7 +13,8 @@ from filter_ban.cli.failures import Failure
 from filter_ban.cli.options import Command, config_option
 from filter_ban.cli.reading import load
 from filter_ban.cli.wording import printable
-from filter_ban.setup import dovecot, postfix
+from filter_ban.config import Config
+from filter_ban.config.load import DEFAULT_PATH
 from filter_ban.setup.files import (
     BACKUP,
     UNDONE,
@@ -29,55 +28,60 @@ from filter_ban.setup.files import (
 )
 from filter_ban.setup.plan import Place, Plan
 from filter_ban.setup.programs import MissingProgramError, ProgramError, output
-
-SERVERS: Final[dict[str, ModuleType]] = {"postfix": postfix, "dovecot": dovecot}
+from filter_ban.setup.targets import FIREWALLS, SERVERS, Target, make_target
 
 
 @click.command("setup", cls=Command, example="filter-ban setup postfix --apply")
-@click.argument("server", type=click.Choice([*SERVERS]))
+@click.argument("target", type=click.Choice([*SERVERS, *FIREWALLS]), metavar="TARGET")
 @click.option("--apply", is_flag=True, help="Write it; what was there is kept beside it.")
 @click.option("--undo", is_flag=True, help="Restore what the last --apply replaced.")
 @click.option("--yes", is_flag=True, help="Do not ask at a terminal.")
 @click.option("--force", is_flag=True, help="With --undo: also if the file was changed since.")
 @config_option
 @click.pass_context
-def command(ctx: click.Context, *, server: str, apply: bool, undo: bool, yes: bool, force: bool) -> None:
+def command(ctx: click.Context, *, target: str, apply: bool, undo: bool, yes: bool, force: bool) -> None:
     """
-    Show, and write, what makes a mail server ask filter-ban.
+    Make a mail server or firewall work with filter-ban.
 
-    It is shown as a diff: for Postfix of master.cf, for Dovecot of a file of its own in conf.d. Nothing is written without --apply, and
-    nothing is put into effect: the command for that is told.
+    TARGET is postfix or dovecot, or one of nftables, ufw, iptables, pf, npf, ipfw and route.
+
+    Changes are shown as a diff of each file. Nothing is written without --apply, and nothing is put into effect: the
+    command for that is told.
     """
     if apply and undo:
         raise click.UsageError("--apply and --undo exclude each other")
     config, _ = load(ctx.obj)
-    module = SERVERS[server]
+    chosen = make_target(target, ctx.obj or DEFAULT_PATH)
     try:
         if undo:
-            _undo(module.place(output), confirm=not yes, force=force)
+            _undo(chosen.place(output), confirm=not yes, force=force)
         else:
-            _set_up(server, module.plan(config, output), confirm=not yes, apply=apply)
+            _set_up(target, chosen.plan(config, output), confirm=not yes, apply=apply)
     except MissingProgramError as error:
         if apply or undo:
             raise Failure(str(error)) from None
-        click.echo(module.by_hand(config), nl=False)
-        _note(f"{error}; for a machine that has it, these are the lines")
+        _by_hand(chosen, config, error)
     except ProgramError as error:
         raise Failure(f"{error}; nothing is changed") from None
     except SetupError as error:
         raise Failure(str(error)) from None
 
 
-def _set_up(server: str, plan: Plan, *, confirm: bool, apply: bool) -> None:
+def _by_hand(target: Target, config: Config, error: MissingProgramError) -> None:
+    click.echo(target.by_hand(config), nl=False)
+    _note(f"{error}; for a machine that has it, these are the lines")
+
+
+def _set_up(target: str, plan: Plan, *, confirm: bool, apply: bool) -> None:
     _show(plan.changes)
-    if server == "dovecot" and importlib.util.find_spec("aiohttp") is None:
+    if target == "dovecot" and importlib.util.find_spec("aiohttp") is None:
         _note('filter-ban cannot listen for Dovecot without the package aiohttp: install its extra "http"')
     for note in plan.notes:
         _note(note)
     if not plan.changes:
         click.echo(f"{plan.place.paths[-1]}: all is set up already")
     elif not apply:
-        click.echo(f"Nothing is written. To write it: filter-ban setup {server} --apply")
+        click.echo(f"Nothing is written. To write it: filter-ban setup {target} --apply")
     else:
         require_writable(plan.place.paths)
         _require_acceptance(plan.place)

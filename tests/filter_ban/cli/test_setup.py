@@ -9,11 +9,25 @@ import pytest
 from click.testing import CliRunner, Result
 
 from filter_ban.cli import group, setup
-from filter_ban.config import Config
+from filter_ban.config import Config, load_config
+from filter_ban.setup import dovecot, postfix
 from filter_ban.setup.programs import MissingProgramError, ProgramError
+from filter_ban.setup.targets import FIREWALLS, make_target, restart_command
+from tests.filter_ban.setup.firewalls import HOSTS, Host
 from tests.filter_ban.setup.servers import DEBIAN_MASTER_CF, FakeDovecot, FakePostfix
 
-SERVERS = ("postfix", "dovecot")
+SERVERS = {"postfix": postfix, "dovecot": dovecot}
+
+
+def run_setup(config_file: Path, *arguments: str, status: int = 0) -> Result:
+    """Run ``filter-ban setup``, which is to end with *status*."""
+    argv = ["--config", str(config_file), "setup", *arguments]
+    result = CliRunner().invoke(group.filter_ban, argv)
+    assert (result.exit_code, result.exception if result.exit_code not in (0, 1, 2) else None) == (
+        status,
+        None,
+    ), result.output
+    return result
 
 
 class Server:
@@ -32,13 +46,7 @@ class Server:
 
     def setup(self, *options: str, status: int = 0) -> Result:
         """Run ``filter-ban setup`` for this server."""
-        argv = ["--config", str(self._config_file), "setup", self.name, *options]
-        result = CliRunner().invoke(group.filter_ban, argv)
-        assert (result.exit_code, result.exception if result.exit_code not in (0, 1, 2) else None) == (
-            status,
-            None,
-        ), result.output
-        return result
+        return run_setup(self._config_file, self.name, *options, status=status)
 
     @property
     def content(self) -> bytes | None:
@@ -144,13 +152,13 @@ def test_refused_before(server: Server, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_refused_by_the_last_check(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """What only the server's own check refuses keeps us from writing too."""
-    plan = setup.SERVERS[server.name].plan(Config(), server.dovecot)
+    plan = SERVERS[server.name].plan(Config(), server.dovecot)
 
     def accept() -> None:
         raise ProgramError("check (status 1): no")
 
     refused = attrs.evolve(plan, place=attrs.evolve(plan.place, accept=accept))
-    monkeypatch.setattr(setup.SERVERS[server.name], "plan", lambda *_: refused)
+    monkeypatch.setattr(SERVERS[server.name], "plan", lambda *_: refused)
     before = server.content
     assert (
         "is refused already, mend that first: check (status 1): no"
@@ -205,3 +213,98 @@ def test_terminal_codes(server: Server) -> None:
     """What stands in a file of others does no harm to a terminal."""
     server.postfix.master_cf.write_bytes(DEBIAN_MASTER_CF.encode() + b"# \x1b[31m\n")
     assert "\x1b" not in server.setup().output
+
+
+# --- firewalls
+
+
+class Machine:
+    """A machine with a firewall, and a configuration of ours."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.config_file = host.folder / "filter-ban.toml"
+        self.config_file.write_text("# mine\n[firewall] # not yet\nports = []\n")
+        self.config_file.chmod(0o640)
+
+    def setup(self, *options: str, status: int = 0) -> Result:
+        """Run ``filter-ban setup`` for this firewall."""
+        return run_setup(self.config_file, self.host.name, *options, status=status)
+
+    def backend(self) -> tuple[str, ...]:
+        """Return what our configuration names."""
+        return load_config(self.config_file)[0].firewall.backend
+
+
+@pytest.fixture(params=HOSTS, ids=lambda host: host.name)
+def machine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Return a machine that the command finds."""
+    host = request.param(tmp_path, monkeypatch)
+    monkeypatch.setattr(setup, "output", host)
+    return Machine(host)
+
+
+def test_firewall(machine: Machine) -> None:
+    """Printed first, then written with our own configuration; again it is nothing, and undo restores bytes and modes."""
+    before = machine.host.content()
+    printed = machine.setup()
+    assert f'+backend = "{machine.host.name}"\n' in printed.stdout
+    assert machine.host.content() == before
+
+    applied = machine.setup("--apply")
+    assert printed.stdout.rpartition("Nothing is written")[0] in applied.stdout
+    assert applied.stdout.endswith(f"{restart_command()}\n")
+    assert machine.backend() == (machine.host.name,)
+    after = machine.host.content()
+    assert before.keys() <= after.keys()
+
+    assert machine.setup("--apply").stdout.endswith(": all is set up already\n")
+    assert machine.host.content() == after
+
+    assert "restart" in machine.setup("--undo").stdout
+    assert machine.host.content() == before
+    assert "nothing to undo" in machine.setup("--undo", status=1).stderr
+
+
+def test_firewall_refuses(machine: Machine) -> None:
+    """What the firewall's own tool refuses is taken back, our configuration with it."""
+    before = machine.host.content()
+    machine.host.refuses = lambda: machine.host.content() != before
+    asks = machine.host.name not in ("nftables", "route")
+    result = machine.setup("--apply", status=1 if asks else 0)
+    if asks:
+        assert "nothing is changed" in result.stderr
+        assert machine.host.content() == before
+        assert [*machine.host.folder.rglob("*.bak")] == []
+
+
+def test_firewall_without_a_configuration(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where we have no configuration yet, the usual file is made, and undo takes it away."""
+    machine.config_file.unlink()
+    before = machine.host.content()
+    for module in ("config.load", "cli.setup", "setup.nftables"):
+        monkeypatch.setattr(f"filter_ban.{module}.DEFAULT_PATH", machine.config_file)
+    arguments = ["setup", machine.host.name]
+    assert CliRunner().invoke(group.filter_ban, [*arguments, "--apply"]).exit_code == 0
+    assert machine.config_file.read_text() == f'[firewall]\nbackend = "{machine.host.name}"\n'
+    assert CliRunner().invoke(group.filter_ban, [*arguments, "--undo"]).exit_code == 0
+    assert machine.host.content() == before
+
+
+def test_firewall_that_is_missing(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the tool all lines are printed, ours among them; to write them is refused."""
+    monkeypatch.setattr(machine.host, "ask", lambda *_: None)
+    before = machine.host.content()
+    result = machine.setup()
+    assert result.stdout.startswith(
+        f'# in {machine.config_file}\n[firewall]\nbackend = "{machine.host.name}"\n'
+    )
+    assert "not found in /sbin" in result.stderr
+    assert "not found in /sbin" in machine.setup("--apply", status=1).stderr
+    assert machine.host.content() == before
+
+
+def test_every_firewall_has_a_set_up(tmp_path: Path) -> None:
+    """All that the help text names can be asked for."""
+    for name in FIREWALLS:
+        assert make_target(name, tmp_path / "filter-ban.toml").by_hand(Config())
