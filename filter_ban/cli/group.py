@@ -2,6 +2,7 @@
 """The list of commands, and what they have in common."""
 
 import importlib
+import keyword
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ COMMANDS: Final = (
     "show",
     "ban",
     "lift",
+    "import",
     "resync",
     "check",
     "replay",
@@ -39,7 +41,8 @@ class Commands(click.Group):
         """Return the command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"filter_ban.cli.{cmd_name}").command
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command = importlib.import_module(f"filter_ban.cli.{module}").command
         assert isinstance(command, click.Command)
         return command
 

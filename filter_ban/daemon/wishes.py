@@ -10,7 +10,7 @@ from filter_ban.model import Ban
 from filter_ban.text import excerpt
 
 MAX_REASON: Final = 200
-MAX_BAN_S: Final = 100 * 366 * 86_400  # what comes after is no moment; the firewall's guard has the same bound
+MAX_BAN_S: Final = 100 * 366 * 86_400  # as the firewall's guard has it
 
 
 @attrs.frozen

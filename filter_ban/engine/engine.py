@@ -13,7 +13,6 @@ from typing import Final
 from zlib import crc32
 
 from filter_ban.client import ClientKey, is_ipv4
-from filter_ban.config.values import Limit
 from filter_ban.engine import history as _history
 from filter_ban.engine.ban_table import BanTable
 from filter_ban.engine.history import (
@@ -28,7 +27,7 @@ from filter_ban.engine.logins import Logins
 from filter_ban.engine.networks import Networks
 from filter_ban.engine.offences import Offences
 from filter_ban.engine.outbox import Outbox
-from filter_ban.engine.policy import HARD, Policy
+from filter_ban.engine.policy import HARD, Exemption, Ladder, Policy, ban_length_s
 from filter_ban.engine.reference import make_reference
 from filter_ban.engine.sieges import Sieges
 from filter_ban.engine.tables import Table, make_tables
@@ -181,18 +180,19 @@ class Engine:
         elif hundredths and not self._is_evidence(kind, client, history, time_s):
             self.outbox.strikes.append(Strike(client, time_s, kind, 0.0, user, user_tag, service))
             return
-        limits = self.policy.limits
+        rules: Policy | Exemption = self.policy
         if self._exempts:
-            limits, hundredths = self._exempt(client, service, hundredths)
+            rules, hundredths = self._exempt(client, service, hundredths)
         if not hundredths:
             return
         time_s, history = self._add(clients, client, history, time_s, hundredths, user_tag, secret)
         weight = hundredths / HUNDREDTHS
         self.outbox.strikes.append(Strike(client, time_s, kind, weight, user, user_tag, service))
         if kind in HARD:
-            self._ban(client, int(time_s), rule=kind.value, reason=_HARD_REASONS[kind], strikes=weight)
+            reason = _HARD_REASONS[kind]
+            self._ban(client, int(time_s), rules.ladder, rule=kind.value, reason=reason, strikes=weight)
         elif len(history) > RECORD_BYTES or hundredths >= self._lowest:
-            self._judge(clients, client, history, int(time_s), limits)
+            self._judge(clients, client, history, int(time_s), rules)
         if stranger and user_tag:
             self._besiege(kind, client, time_s, user_tag)
             self._suspect(client, history, time_s, hundredths, user_tag)
@@ -281,27 +281,37 @@ class Engine:
         return time_s, history
 
     def _judge(
-        self, clients: Table, client: ClientKey, history: bytes, now_s: int, limits: tuple[Limit, ...]
+        self, clients: Table, client: ClientKey, history: bytes, now_s: int, rules: Policy | Exemption
     ) -> None:
         policy = self.policy
         if len(history) > self._enough_bytes and not len(history) % _TRIMMED_BYTES:
             history = _history.trim(history, policy.longest_window_s, policy.enough)[-self._most_bytes :]
             clients[client] = history
-        reached = _history.reached(history, limits)
+        reached = _history.reached(history, rules.limits)
         if reached is None:
             return
         limit, strikes = reached
         reason = f"{strikes:g} strikes within {limit.text.partition(' in ')[2]}"
-        self._ban(client, now_s, rule=limit.text, reason=reason, strikes=strikes)
+        self._ban(client, now_s, rules.ladder, rule=limit.text, reason=reason, strikes=strikes)
 
-    def _ban(self, client: ClientKey, now_s: int, *, rule: str, reason: str, strikes: float) -> None:
+    def _ban(
+        self, client: ClientKey, now_s: int, ladder: Ladder, *, rule: str, reason: str, strikes: float
+    ) -> None:
         """Ban a client that is not banned yet; in the dialogue only, where a person may be behind it."""
         if self.is_banned(client, now_s):
             return
         history = self._table(client).get(client, b"")
         person = not self._offences.has(client, now_s) and self.is_known(client, now_s)
         program = _history.is_one_program(history, self.policy.guard.pace)
-        self.ban(client, now_s, rule=rule, reason=reason, strikes=strikes, firewall=not (person or program))
+        self.ban(
+            client,
+            now_s,
+            rule=rule,
+            reason=reason,
+            strikes=strikes,
+            ladder=ladder,
+            firewall=not (person or program),
+        )
 
     def _besiege(self, kind: Kind, client: ClientKey, time_s: float, user_tag: int) -> None:
         """Count a stranger among the user's besiegers; during a siege its failure is to be weighed up later."""
@@ -338,15 +348,15 @@ class Engine:
             history = _history.reweigh(clients.get(client, b""), time_s, user_tag, hundredths)
             if history is not None:
                 clients[client] = history
-                limits, _ = self._exempt(client, "", 0)
-                self._judge(clients, client, history, int(due_s), limits)
+                rules, _ = self._exempt(client, "", 0)
+                self._judge(clients, client, history, int(due_s), rules)
 
-    def _exempt(self, client: ClientKey, service: str, hundredths: int) -> tuple[tuple[Limit, ...], int]:
-        """Return the limits that hold for *client* at *service*, and what a strike weighs there."""
+    def _exempt(self, client: ClientKey, service: str, hundredths: int) -> tuple[Policy | Exemption, int]:
+        """Return whose limits and ladder hold for *client* at *service*, and what a strike weighs there."""
         exemption = self.policy.exemption(client, service)
         if exemption is None:
-            return self.policy.limits, hundredths
-        return exemption.limits, min(round(hundredths * exemption.factor), MAX_HUNDREDTHS)
+            return self.policy, hundredths
+        return exemption, min(round(hundredths * exemption.factor), MAX_HUNDREDTHS)
 
     def success(self, client: ClientKey, user_tag: int, time_s: float) -> None:
         """Credit *client* with a login, and take back the strikes of that user there; those of others stay."""
@@ -376,6 +386,7 @@ class Engine:
         reason: str,
         strikes: float = 0,
         length_s: int | None = -1,
+        ladder: Ladder = (),
         firewall: bool = True,
     ) -> Ban:
         """
@@ -388,13 +399,13 @@ class Engine:
             reason: In words.
             strikes: How many there were.
             length_s: Seconds, None for ever; by default the ladder decides.
+            ladder: In place of the policy's; empty: that.
             firewall: Whether it is meant for the firewall too.
 
         """
-        policy = self.policy
         offence = self._offences.next(client, now_s)
         if length_s == -1:
-            length_s = policy.length_s(offence)
+            length_s = ban_length_s(ladder or self.policy.ladder, offence)
         end_s = None if length_s is None else now_s + length_s
         active = self._active.bans.get(client)
         if active is not None and (active.end_s is None or (end_s is not None and end_s <= active.end_s)):
@@ -467,8 +478,8 @@ class Engine:
             if not history:
                 clients.move_to_end(client, last=False)
             elif not _history.is_restored(history):
-                limits, _ = self._exempt(client, "", 0)
-                self._judge(clients, client, whole, int(_history.newest_s(whole)), limits)
+                rules, _ = self._exempt(client, "", 0)
+                self._judge(clients, client, whole, int(_history.newest_s(whole)), rules)
             self._latest_s = max(self._latest_s, strike.time_s)
             self._has_forgotten = True
 

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: ISC
 """What the engine goes by: the configuration compiled into the form that judging needs."""
 
-from typing import Final
+import re
+from typing import Final, TypeAlias
 
 import attrs
 
 from filter_ban.client import ClientKey, NetworkSet
-from filter_ban.config.schema import Config, Guard, Siege, Widen
+from filter_ban.config.schema import Config, Guard, Override, Siege, Widen
 from filter_ban.config.values import Limit
 from filter_ban.engine.history import HUNDREDTHS, MAX_HUNDREDTHS
 from filter_ban.engine.names import Names
@@ -15,21 +16,40 @@ from filter_ban.model import Kind, Mode
 HARD: Final = frozenset({Kind.DECOY, Kind.FOREIGN_DOMAIN, Kind.TRAP_USER, Kind.REPORTED})
 """What bans at once."""
 
+Ladder: TypeAlias = tuple[int | None, ...]  # length of a ban in seconds by offence; None is for ever
+
 
 @attrs.frozen
 class Exemption:
-    """What holds for some networks and services in place of the rest; see ``[[override]]``."""
+    """
+    What holds for some networks and services in place of the rest; see ``[[override]]``.
+
+    ``services`` matches how the name of a service begins; a number at its end is whole: port 22 is not 2222.
+    """
 
     networks: NetworkSet
-    services: tuple[str, ...]
+    services: re.Pattern[str]
     factor: float
     limits: tuple[Limit, ...]
+    ladder: Ladder
+
+    @classmethod
+    def compile(cls, override: Override, limits: tuple[Limit, ...], ladder: Ladder) -> "Exemption":
+        """Return the exemption of *override*; *limits* and *ladder* hold where it has none of its own."""
+        names = (re.escape(name) + (r"(?!\d)" if name[-1:].isdigit() else "") for name in override.services)
+        return cls(
+            NetworkSet(override.networks),
+            re.compile("|".join(names)),
+            override.factor,
+            ascending(override.windows) if override.windows else limits,
+            override.ladder or ladder,
+        )
 
     def fits(self, client: ClientKey, service: str) -> bool:
         """Return whether it is for *client* at *service*."""
-        return (not self.networks or self.networks.covering(client) is not None) and (
-            not self.services or service.startswith(self.services)
-        )
+        return (not self.networks or self.networks.covering(client) is not None) and self.services.match(
+            service
+        ) is not None
 
 
 @attrs.frozen(kw_only=True)
@@ -45,7 +65,7 @@ class Policy:
     limits: tuple[Limit, ...]
     weights: dict[Kind, int]
     relapse: float
-    ladder: tuple[int | None, ...]
+    ladder: Ladder
     forget_s: int
     ipv4_prefix: int
     ipv6_prefix: int
@@ -97,13 +117,7 @@ class Policy:
             siege=config.siege,
             widen=config.widen,
             exemptions=tuple(
-                Exemption(
-                    NetworkSet(override.networks),
-                    override.services,
-                    override.factor,
-                    ascending(override.windows) if override.windows else limits,
-                )
-                for override in config.override
+                Exemption.compile(override, limits, config.ban.ladder) for override in config.override
             ),
         )
 
@@ -125,9 +139,10 @@ class Policy:
         """Return the first exemption that *client* has at *service*."""
         return next((one for one in self.exemptions if one.fits(client, service)), None)
 
-    def length_s(self, offence: int) -> int | None:
-        """Return the length in seconds of the ban for the *offence*-th time; None is for ever."""
-        return self.ladder[min(offence, len(self.ladder)) - 1]
+
+def ban_length_s(ladder: Ladder, offence: int) -> int | None:
+    """Return the length in seconds of the ban for the *offence*-th time; None is for ever."""
+    return ladder[min(offence, len(ladder)) - 1]
 
 
 def ascending(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:

@@ -74,6 +74,16 @@ FORBIDDEN = {
         "filter_ban.ledger",
         "filter_ban.sensors",
     },
+    "filter_ban.imports": {
+        "asyncio",
+        "filter_ban.daemon",
+        "filter_ban.doctor",
+        "filter_ban.enforcer",
+        "filter_ban.engine",
+        "filter_ban.ledger",
+        "filter_ban.sensors",
+        "filter_ban.setup",
+    },
     "filter_ban.daemon": {"subprocess", "filter_ban.enforcer", "filter_ban.firewall"},
     "filter_ban.enforcer": {
         "asyncio",
@@ -90,7 +100,7 @@ RESERVED = {
     "aiosmtpd": {"filter_ban.daemon.decoy", "filter_ban.sensors.aiosmtpd", "filter_ban.demo"},
     "click": {"filter_ban.cli"},
     "rich": {"filter_ban.cli", "filter_ban.demo"},
-    "sqlite3": {"filter_ban.ledger"},
+    "sqlite3": {"filter_ban.imports.fail2ban", "filter_ban.ledger"},
     "subprocess": {"filter_ban.firewall.runner", "filter_ban.enforcer.engine_process", "opensmtpd.testing"},
     "filter_ban.cli": {"filter_ban.cli", "filter_ban.__main__"},
 }

@@ -7,7 +7,7 @@ from filter_ban.client import parse_network
 from filter_ban.config import parse_config
 from filter_ban.engine import Policy
 from filter_ban.engine.history import MAX_HUNDREDTHS
-from filter_ban.engine.policy import HARD
+from filter_ban.engine.policy import HARD, ban_length_s
 from filter_ban.model import Kind
 
 OFFICE = """
@@ -71,4 +71,29 @@ def test_hard_kinds_weigh_the_lowest_limit() -> None:
 @pytest.mark.parametrize(("offence", "length_s"), [(1, 900), (2, None), (3, None), (1000, None)])
 def test_the_last_rung_is_for_all_that_follow(offence: int, length_s: int | None) -> None:
     """None is for ever."""
-    assert compiled("[ban]\nladder = ['15m', 'forever']").length_s(offence) == length_s
+    assert ban_length_s(compiled("[ban]\nladder = ['15m', 'forever']").ladder, offence) == length_s
+
+
+def test_ladders_of_overrides() -> None:
+    """One that is named holds in place of the other, which holds for whoever has none."""
+    policy = compiled("[[override]]\nladder = ['1h', 'forever']\n[[override]]\nfactor = 2")
+
+    assert [exemption.ladder for exemption in policy.exemptions] == [(3600, None), policy.ladder]
+
+
+@pytest.mark.parametrize(
+    ("service", "fits"),
+    [
+        ("blocklistd 22", True),
+        ("blocklistd 22 tcp", True),
+        ("blocklistd 222", False),
+        ("blocklistd 2", False),
+        ("smtpd+", True),
+        ("smtpd", False),
+    ],
+)
+def test_a_number_is_whole(service: str, fits: bool) -> None:
+    """A port is not the beginning of another one, and names are no patterns."""
+    (exemption,) = compiled("[[override]]\nservices = ['blocklistd 22', 'smtpd+']").exemptions
+
+    assert exemption.fits(parse_network("192.0.2.1"), service) is fits
