@@ -90,4 +90,4 @@ def _end_problem(end_s: Any, now_s: float) -> str:
         return "its end is no number of seconds"
     if end_s <= now_s:
         return "its end has passed"
-    return "" if end_s - now_s <= MAX_BAN_S else "its end is more than 100 years away"
+    return "" if end_s <= now_s + MAX_BAN_S else "its end is more than 100 years away"

@@ -78,7 +78,7 @@ class Runner:
             finally:
                 if process.returncode is None:  # not reaped, so the number is still its own
                     os.killpg(process.pid, signal.SIGKILL)
-        if process.returncode and not command.may_fail:
+        if process.returncode < 0 or (process.returncode > 0 and not command.may_fail):
             raise FirewallError(argv, process.returncode, errors.decode(errors="backslashreplace"))
         return output
 

@@ -86,8 +86,10 @@ class DesiredTable:
         self._nets: set[Net] = set()  # that ever had an entry
         self._ready: set[Net] = set()  # set up, as far as known
         self._touched: set[ClientKey] = set()  # changed since a read began
+        self._leaving: set[ClientKey] = set()  # wanted no more, and not known to be gone
         self._dropped: dict[ClientKey, int] = {}  # packets, as last listed, where there were any
         self._compared = False
+        self._exists = False
         self._problem = ""
 
     @property
@@ -97,6 +99,7 @@ class DesiredTable:
 
     def replace(self, ends: Mapping[ClientKey, int | None]) -> None:
         """Want exactly these entries, each until its Unix second, and report on all anew; runs nothing: sync does."""
+        self._leaving = (self._leaving | self._ends.keys()) - ends.keys()
         self._ends = dict(ends)
         self._unproven = set(ends)
         self._failed.clear()
@@ -137,6 +140,8 @@ class DesiredTable:
         self._ends.update(adds)
         self._unproven.update(adds)
         self._nets.update(map(net_of, adds))
+        self._leaving.difference_update(adds)
+        self._leaving.update(removes)
         for key in removes:
             self._ends.pop(key, None)
             self._unproven.discard(key)
@@ -177,6 +182,7 @@ class DesiredTable:
         found = self._nets if check.exists and check.ready is None else check.ready or frozenset()
         rule_present = not check.problem and self._ready | {net_of(key) for key in present} <= found
         self._ready = set(found)
+        self._exists = check.exists or self._backend.lists  # else it is emptied first, even for nothing
         self._compared = True
         self._problem = check.problem
         missing = {
@@ -186,10 +192,12 @@ class DesiredTable:
         }
         drifted = [key for key in missing if key not in self._unproven]
         foreign = [key for key in present if key not in self._ends and key not in touched]
+        leaving = [*self._leaving] if listing.clients is None else foreign
+        self._leaving = set(leaving)
         seen = [key for key in self._unproven if key in present and key not in touched]
         change = Change(
             adds=[_entry(key, end_s, now_s) for key, end_s in missing.items()],
-            removes=foreign,
+            removes=leaving,
             whole=self._ends.keys(),
         )
         try:
@@ -231,9 +239,10 @@ class DesiredTable:
 
         """
         new_nets = self._nets - self._ready
-        if new_nets:
+        if new_nets or not self._exists:
             self._run_all(self._backend.setup_commands(new_nets))
             self._ready |= new_nets
+            self._exists = True
         failed: dict[ClientKey, str] = {}
         splits_left = MAX_SPLITS
         pieces = [change]
@@ -241,6 +250,7 @@ class DesiredTable:
             piece = pieces.pop()
             try:
                 self._run_all(self._backend.change_commands(piece))
+                self._leaving.difference_update(piece.removes)
             except FirewallError as error:
                 if error.fault not in _DIVISIBLE:
                     raise

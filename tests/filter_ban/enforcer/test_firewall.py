@@ -227,8 +227,6 @@ def test_packets_are_told_as_they_come(tmp_path: Path) -> None:
     packets = {"192.0.2.1": 3}
 
     class Counting(Pf):
-        counts = True
-
         def parse_list(self, outputs: Sequence[bytes]) -> dict[ClientKey, int]:
             """Return the counters of the moment."""
             return {key: packets.get(key_text(key), 0) for key in super().parse_list(outputs)}
