@@ -393,6 +393,52 @@ class Dovecot:
 
 
 @attrs.frozen(kw_only=True)
+class Hooks:
+    """[hooks]: who is told of bans and lifts, with the ban as a JSON document."""
+
+    on_ban: tuple[str, ...] = key(
+        "", values.parse_hook, "program (a path, or an array with arguments) or URL; empty: none"
+    )
+    on_lift: tuple[str, ...] = key("", values.parse_hook, "the same, when a ban is lifted or over")
+    timeout: int = key("10s", values.parse_duration, "after which a run is ended")
+    at_once: int = key(
+        4, values.integer(1, 64), "runs at the same time; what comes meanwhile waits, or is dropped"
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Metrics:
+    """[metrics]: figures for Prometheus."""
+
+    listen: tuple[Endpoint, ...] = key(
+        [],
+        values.several(values.parse_endpoint),
+        'ADDRESS:PORT or unix:/PATH, such as "127.0.0.1:9124"; empty: off; needs the extra "http"',
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Geo:
+    """[geo]: where addresses are, for reports."""
+
+    database: Path | None = key(
+        "",
+        values.parse_path_or_none,
+        'file in the format of MaxMind (.mmdb); empty: none; needs the extra "geo"',
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Log:
+    """[log]: what is logged, and how."""
+
+    level: str = key(
+        "info", values.one_of("debug", "info", "warning", "error"), "least severity that is logged"
+    )
+    form: str = key("text", values.one_of("text", "json"), "a line of key=value, or a JSON object a line")
+
+
+@attrs.frozen(kw_only=True)
 class Config:
     """The whole file."""
 
@@ -420,3 +466,7 @@ class Config:
     decoy: Decoy = table(Decoy)
     blocklistd: Blocklistd = table(Blocklistd)
     record: Record = table(Record)
+    hooks: Hooks = table(Hooks)
+    metrics: Metrics = table(Metrics)
+    geo: Geo = table(Geo)
+    log: Log = table(Log)

@@ -25,7 +25,9 @@ _DURATION: Final = re.compile(r"(?:[0-9]{1,9}[smhdw])+")
 MAX_DURATION_S: Final = 10 * 366 * 86_400
 MAX_PORT: Final = 65_535
 MAX_SOCKET_PATH_BYTES: Final = 100  # unix(7), sun_path: 108 on Linux, 104 on the BSDs, with a NUL
+MAX_HOOK_CHARS: Final = 2000
 IPV4_BYTES: Final = 4
+_WEB: Final = ("http://", "https://")
 
 
 @attrs.frozen
@@ -144,6 +146,20 @@ def parse_tcp_endpoint(value: object) -> Endpoint:
     if endpoint.path:
         raise ValueError('must be "ADDRESS:PORT" or "[IPV6]:PORT": who comes by a unix socket has no address')
     return endpoint
+
+
+def parse_hook(value: object) -> tuple[str, ...]:
+    """Return a program with its arguments, or one URL; nothing of the empty string."""
+    words = tuple(map(text, value)) if isinstance(value, list) else (text(value),)
+    if words in {(), ("",)}:
+        return ()
+    if not all(word.isprintable() and len(word) <= MAX_HOOK_CHARS for word in words):
+        raise ValueError(f"must be printable, with words of at most {MAX_HOOK_CHARS} characters")
+    if not (Path(words[0]).is_absolute() or (len(words) == 1 and words[0].startswith(_WEB))):
+        raise ValueError(
+            'must be the absolute path of a program, ["/path", "argument", …], or an http(s) URL'
+        )
+    return words
 
 
 def parse_policy_reply(value: object) -> ReplyTemplate | None:

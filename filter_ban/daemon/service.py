@@ -22,6 +22,7 @@ from filter_ban.config import Config
 from filter_ban.daemon import recall
 from filter_ban.daemon.alarms import Alarms
 from filter_ban.daemon.enforcement import Enforcer
+from filter_ban.daemon.observer import Observer
 from filter_ban.daemon.turns import PIECE, Turns
 from filter_ban.engine import Engine, Policy
 from filter_ban.ledger import Ledger, LedgerWriter, Retention
@@ -70,6 +71,7 @@ class Service:
         self.engine = Engine(policy)
         self.clients = Clients(policy)
         self.verdicts = Verdicts(self.engine, config.reply.banned, self.alarms.heard)
+        self.observers: list[Observer] = []
         self.restoring = True
         self.turns = Turns()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -202,6 +204,8 @@ class Service:
         over = self.engine.expire(time.time(), PIECE)
         while over:
             self.enforcer.withdraw([ban.client for ban in over])
+            for observer in self.observers:
+                observer.ended(over, "time")
             _log_bans("expire", over, lambda ban: {"reference": ban.reference})
             await self.turns.next()
             over = self.engine.expire(time.time(), PIECE)
@@ -264,8 +268,10 @@ class Service:
         if not outbox:
             return
         if outbox.strikes:
-            self.writer.strike(outbox.strikes)
-            outbox.strikes = []
+            strikes, outbox.strikes = outbox.strikes, []
+            self.writer.strike(strikes)
+            for observer in self.observers:
+                observer.struck(strikes)
         if outbox.logins:
             self.writer.login(outbox.logins)
             outbox.logins = []
@@ -276,6 +282,8 @@ class Service:
             bans, outbox.bans = outbox.bans, []
             self.enforcer.push(bans)
             self.writer.record(bans)
+            for observer in self.observers:
+                observer.banned(bans)
             watching = self.engine.policy.mode is Mode.WATCH
             _log_bans("would-ban" if watching else "ban", bans, _particulars)
 
@@ -285,6 +293,8 @@ class Service:
             clients = [ban.client for ban in bans]
             self.enforcer.withdraw(clients)
             self.writer.lift(clients, now_s, by)
+            for observer in self.observers:
+                observer.ended(bans, by)
             _log_bans("lift", bans, lambda _: {"by": by})
 
     def _on_committed(self, bans: Iterable[Ban]) -> None:

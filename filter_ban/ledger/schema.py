@@ -67,7 +67,29 @@ _VERSION_2: Final = (
     """,
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_VERSION_1, _VERSION_2)
+_VERSION_3: Final = (
+    # Who the operator has let in, beside never.networks.
+    """
+    CREATE TABLE allow (
+        network TEXT PRIMARY KEY,  -- canonical text
+        since_s INTEGER NOT NULL,
+        until_s INTEGER,  -- NULL: until taken out
+        reason TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    # What happened in an hour, for reports: strikes are forgotten sooner.
+    """
+    CREATE TABLE tally (
+        hour INTEGER NOT NULL,  -- Unix seconds / 3600
+        what TEXT NOT NULL,
+        name TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        PRIMARY KEY (hour, what, name)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_VERSION_1, _VERSION_2, _VERSION_3)
 
 
 def version_of(db: sqlite3.Connection, path: Path, known: int = len(MIGRATIONS)) -> int:

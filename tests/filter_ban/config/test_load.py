@@ -100,6 +100,18 @@ socket = "/var/run/blocklistd.sock"
 users = ["root"]
 [record]
 path = "/tmp/signals"
+[hooks]
+on_ban = "https://example.org/ban"
+on_lift = ["/usr/local/bin/lifted", "--quiet"]
+timeout = "5s"
+at_once = 2
+[metrics]
+listen = ["127.0.0.1:9124"]
+[geo]
+database = "/var/lib/GeoLite2-Country.mmdb"
+[log]
+level = "debug"
+form = "json"
 """
 
 
@@ -184,6 +196,9 @@ def test_every_key_can_be_set() -> None:
         ("[firewall]\nbackend = 'helper'", ["firewall.helper = '': must be the program"]),
         ("[firewall]\nbackend = 'nftables'\nanchor = 'x'", ['only firewall.backend = "pf" has anchors']),
         ("[[override]]\nladder = ['2h', '1h']", ["override[0].ladder = [7200, 3600]: must not fall"]),
+        ("[hooks]\non_ban = 'notify'", ["hooks.on_ban = 'notify': must be the absolute path"]),
+        ("[hooks]\non_ban = ['https://example.org/', 'x']", ["must be the absolute path of a program"]),
+        ('[hooks]\non_lift = "/a\\u0000b"', ["must be printable"]),
         ("[firewall]\nports = [0]", ["must be an integer from 1 to 65535"]),
         ("[firewall]\ntable = 'a; flush'", ["must be a name of letters"]),
         ("[ledger]\npath = 'here'", ["ledger.path = 'here': must be an absolute path"]),
