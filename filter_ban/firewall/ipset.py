@@ -34,8 +34,8 @@ MAX_TIMEOUT_S: Final = 2_147_483  # of ipset; what lives longer stays until we r
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,27}")  # as a chain is named so too
 _REMEDIES: Final = {
     "ipset": "'filter-ban setup iptables' prints one",
-    "iptables": "'filter-ban setup iptables --apply' adds one",
-    "ufw": "'filter-ban setup ufw --apply' adds one",
+    "iptables": "'filter-ban setup iptables --apply' adds one, '12-filter-ban insert' loads it",
+    "ufw": "'filter-ban setup ufw --apply' and 'ufw reload' add one; is ufw on?",
 }
 _FAMILIES: Final = {IPV4_BITS: "inet", IPV6_BITS: "inet6"}
 _ENTRY: Final = rb"^add %s ([0-9a-f:.]+)(?:/(\d{1,3}))? timeout \d+( nomatch)?(?: packets (\d+))?.*\n"

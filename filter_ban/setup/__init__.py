@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: ISC
-"""``filter-ban setup``: the tested configuration of the mail servers, written into their files and taken out again."""
+"""``filter-ban setup``: the tested configuration of mail servers and firewalls, written into their files and taken out again."""

@@ -3,8 +3,8 @@
 Changes to the configuration files of others: shown as a diff, written at one stroke, kept for undo.
 
 The backup of ``master.cf`` is ``master.cf.TIME.DIGEST.bak`` beside it: the time in UTC, and a digest of what took its
-place, which tells at undo whether somebody changed that since. An empty backup says that there was no file. What an
-undo replaces is kept as ``master.cf.TIME.DIGEST.undone``.
+place, which tells at undo whether somebody changed that since. An empty backup that nobody may read says that there was
+no file. What an undo replaces is kept as ``master.cf.TIME.DIGEST.undone``.
 """
 
 import calendar
@@ -29,6 +29,7 @@ _BACKUP_SUFFIX: Final = re.compile(
     rf"\.(?P<stamp>[0-9]{{8}}T[0-9]{{6}}Z)\.(?P<digest>[0-9a-f]{{8}})\.{BACKUP}"
 )
 _LINE: Final = re.compile(r"[^\n]*\n|[^\n]+")
+_ABSENT_MODE: Final = 0o000
 _PRIVATE_MODE: Final = 0o600
 _USUAL_MODE: Final = 0o644
 
@@ -140,7 +141,7 @@ def write(changes: Sequence[Change], now_s: float, suffix: str, accept: Callable
                 raise SetupError(f"{change.path} is being changed by somebody else; try again")  # noqa: TRY301 - undone below
             copy = change.path.with_name(f"{change.path.name}.{stamp}.{_digest(change.new)}.{suffix}")
             change.path.parent.mkdir(parents=True, exist_ok=True)
-            _put(copy, change.old or b"", like=change.path, mode=_PRIVATE_MODE)
+            _put(copy, change.old or b"", like=change.path, mode=_ABSENT_MODE)
             kept.append((change, copy))
             if change.new is None:
                 change.path.unlink()
@@ -188,8 +189,10 @@ def undo_change(backup: Backup, *, force: bool) -> Change:
             f"{backup.of} was changed after the set-up, and going back to {backup.path.name} would take that out too; "
             "to do so: --force (the present file is kept beside it)"
         )
-    old = read(backup.path) or None
-    return Change(backup.of, now, old, None if old is None else _mode(backup.path))
+    mode = _mode(backup.path)
+    if mode == _ABSENT_MODE:
+        return Change(backup.of, now, None)
+    return Change(backup.of, now, read(backup.path), mode)
 
 
 def _backups(path: Path) -> Iterator[Backup]:

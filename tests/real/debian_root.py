@@ -23,7 +23,7 @@ from typing import Final
 import attrs
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
-BUILD_TIMEOUT_S: Final = 900  # 70 s for all three beside a near mirror
+BUILD_TIMEOUT_S: Final = 900  # 70 s for three at once beside a near mirror
 SOURCES_FORMAT: Final = "$(CODENAME) $(COMPONENT) $(ORIGIN) $(REPO_URI)"
 _COMMON_PACKAGES: Final = (
     "ca-certificates",
@@ -114,7 +114,21 @@ _QUEUE: Final = (
 OPENSMTPD: Final = DebianRoot("opensmtpd-7.6", "trixie", (*_COMMON_PACKAGES, "opensmtpd"))
 POSTFIX_3_7: Final = DebianRoot("postfix-3.7+dovecot-2.3", "bookworm", _POSTFIX_PACKAGES, _QUEUE)
 POSTFIX_3_10: Final = DebianRoot("postfix-3.10+dovecot-2.4", "trixie", _POSTFIX_PACKAGES, _QUEUE)
-ROOTS: Final = (OPENSMTPD, POSTFIX_3_7, POSTFIX_3_10)
+_FIREWALL_PACKAGES: Final = ("iproute2", "ipset", "iptables", "nftables", "python3", "python3-aiohttp")
+UFW_12: Final = DebianRoot("ufw-debian-12", "bookworm", (*_FIREWALL_PACKAGES, "ufw"))
+UFW_13: Final = DebianRoot("ufw-debian-13", "trixie", (*_FIREWALL_PACKAGES, "ufw"))
+_PERSISTENT: Final = (*_FIREWALL_PACKAGES, "iptables-persistent", "ipset-persistent")  # ufw excludes these
+PERSISTENT_12: Final = DebianRoot("iptables-debian-12", "bookworm", _PERSISTENT)
+PERSISTENT_13: Final = DebianRoot("iptables-debian-13", "trixie", _PERSISTENT)
+ROOTS: Final = (
+    OPENSMTPD,
+    POSTFIX_3_7,
+    POSTFIX_3_10,
+    UFW_12,
+    UFW_13,
+    PERSISTENT_12,
+    PERSISTENT_13,
+)
 
 
 def cache_folder() -> Path:
