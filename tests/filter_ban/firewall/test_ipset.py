@@ -143,8 +143,8 @@ def test_sets_need_rules(sets: dict[str, int], saved4: bytes, saved6: bytes, pro
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
-        ("ufw", "'filter-ban setup ufw --apply' adds one"),
-        ("iptables", "'filter-ban setup iptables --apply' adds one"),
+        ("ufw", "'filter-ban setup ufw --apply' and 'ufw reload' add one; is ufw on?"),
+        ("iptables", "'filter-ban setup iptables --apply' adds one, '12-filter-ban insert' loads it"),
         ("ipset", "'filter-ban setup iptables' prints one"),
     ],
 )
