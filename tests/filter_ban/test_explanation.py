@@ -133,4 +133,6 @@ def test_why_a_ban_is_in_the_dialogue_only(
 def test_without_a_firewall() -> None:
     """Where no firewall is configured, that is the reason."""
     ban = Ban(client=BOT, start_s=START_S, end_s=None, rule="5 in 10m", reason="")
-    assert why_in_band(ban, make_engine().policy, has_firewall=False, known=False) == "no firewall is configured"
+    assert (
+        why_in_band(ban, make_engine().policy, has_firewall=False, known=False) == "no firewall is configured"
+    )
