@@ -27,10 +27,8 @@ mount -t proc proc root/proc
 mount -t tmpfs -o mode=755 tmpfs root/run
 mount -t tmpfs -o mode=1777 tmpfs root/tmp
 mount -t tmpfs -o mode=755 tmpfs root/dev
-for device in null zero full random urandom tty; do
-    : > root/dev/$device
-    mount --bind /dev/$device root/dev/$device
-done
+cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty root/dev
+chmod 666 root/dev/*
 ln -s /proc/self/fd root/dev/fd
 ln -s /proc/self/fd/1 root/dev/stdout
 ln -s /proc/self/fd/2 root/dev/stderr

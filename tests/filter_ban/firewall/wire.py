@@ -3,6 +3,7 @@
 
 import contextlib
 import ctypes
+import errno
 import os
 import socket
 import subprocess
@@ -109,6 +110,10 @@ class Wire:
             self.connect(client, port, patience_s=patience_s).close()
         except TimeoutError:
             return True
+        except OSError as error:
+            if error.errno == errno.EHOSTUNREACH:  # answers to neighbour discovery are dropped as well
+                return True
+            raise
         return False
 
 
