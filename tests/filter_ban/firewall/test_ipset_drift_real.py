@@ -105,7 +105,10 @@ def test_missing_rule_is_reported(wire: Wire, run: Runner, family: int, name: st
 
     report = table.sync(0)
     assert report.rule_present is False
-    assert report.problem == f"no rule uses the set {name}; 'filter-ban setup ufw --apply' and 'ufw reload' add one; is ufw on?"
+    assert (
+        report.problem
+        == f"no rule uses the set {name}; 'filter-ban setup ufw --apply' and 'ufw reload' add one; is ufw on?"
+    )
     assert report.failed
 
     install(run, families=[family])
