@@ -98,6 +98,16 @@ class Login:
     time_s: float
 
 
+@attrs.frozen
+class Allowance:
+    """The operator lets a client or network in until ``until_s`` (None: until taken out), whatever it does."""
+
+    client: ClientKey
+    since_s: int
+    until_s: int | None
+    reason: str
+
+
 @record(kw_only=True)
 class Ban:
     """A client that is refused from ``start_s`` until ``end_s`` (None: until lifted)."""

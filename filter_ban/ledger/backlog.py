@@ -2,7 +2,7 @@
 """
 The work that waits for the ledger's writer: in order, bounded, and safe to share between threads.
 
-Bans and lifts are urgent; strikes, pardons and logins may wait for the next flush. Work stays here until it is done.
+Bans and lifts are urgent; strikes, pardons, logins and tallies may wait for the next flush. Work stays here until it is done.
 """
 
 import math
@@ -15,7 +15,8 @@ from typing import Final
 import attrs
 
 from filter_ban.client import ClientKey
-from filter_ban.model import Ban, Login, Strike
+from filter_ban.model import Allowance, Ban, Login, Strike
+from filter_ban.tally import Tally
 
 BAN_CHUNK: Final = 1000  # written in about 10 ms
 LIFT_CHUNK: Final = (
@@ -23,9 +24,11 @@ LIFT_CHUNK: Final = (
 )
 COUNTED_CHUNK: Final = 4000  # written in about 50 ms, for which a ban may have to wait
 LOGIN_CHUNK: Final = 2000  # the same; each dirties a page of its own
+TALLY_CHUNK: Final = 2000
 MAX_URGENT: Final = 1_000_000
 MAX_COUNTED: Final = 100_000
 MAX_LOGINS: Final = 100_000
+MAX_TALLIES: Final = 50_000  # some weeks of hours
 
 
 @attrs.frozen
@@ -38,6 +41,13 @@ class Lift:
 
 
 @attrs.frozen
+class Disallowance:
+    """An allowance is taken out."""
+
+    client: ClientKey
+
+
+@attrs.frozen
 class Pardon:
     """The strikes of one user at a client are void."""
 
@@ -45,12 +55,12 @@ class Pardon:
     user_tag: int
 
 
-Urgent = Ban | Lift
+Urgent = Ban | Lift | Allowance | Disallowance
 Counted = Strike | Pardon
 
 
 class Backlog:
-    """Three queues: many threads add, one takes chunks off them."""
+    """Four queues: many threads add, one takes chunks off them."""
 
     def __init__(
         self, max_urgent: int = MAX_URGENT, max_counted: int = MAX_COUNTED, max_logins: int = MAX_LOGINS
@@ -59,16 +69,18 @@ class Backlog:
         self.urgent: deque[Urgent] = deque()
         self.counted: deque[Counted] = deque()
         self.logins: OrderedDict[tuple[ClientKey, int], Login] = OrderedDict()  # of each user only the last
+        self.tallies: dict[tuple[int, str, str], int] = {}  # sums by hour, what and name; oldest hour first
         self.dropped_urgent = 0
         self.dropped_counted = 0
         self.dropped_logins = 0
+        self.dropped_tallies = 0
         self._max_urgent = max_urgent
         self._max_counted = max_counted
         self._max_logins = max_logins
         self._begun_counted = 0  # how many of the oldest are being written
 
     def __bool__(self) -> bool:
-        return bool(self.urgent or self.counted or self.logins)
+        return bool(self.urgent or self.counted or self.logins or self.tallies)
 
     def add_urgent(self, work: Iterable[Urgent]) -> None:
         """Add bans and lifts; beyond the bound, which is that of the daemon's memory, they are dropped and counted."""
@@ -103,8 +115,20 @@ class Backlog:
                 self.logins.popitem(last=False)
                 self.dropped_logins += 1
 
+    def add_tallies(self, tallies: Iterable[Tally]) -> None:
+        """Add tallies to what waits; beyond the bound the oldest are dropped, and the rows counted."""
+        with self.changed:
+            if not self.tallies:
+                self.changed.notify()
+            for tally in tallies:
+                key = tally.hour, tally.what, tally.name
+                self.tallies[key] = self.tallies.get(key, 0) + tally.number
+            for key in list(islice(self.tallies, max(0, len(self.tallies) - MAX_TALLIES))):
+                del self.tallies[key]
+                self.dropped_tallies += 1
+
     def begin_urgent(self) -> list[Urgent]:
-        """Return the oldest bans, or the oldest lifts; none when there is nothing."""
+        """Return the oldest that are of one kind; none when there is nothing."""
         with self.changed:
             return _oldest_alike(self.urgent)
 
@@ -140,6 +164,20 @@ class Backlog:
                 if self.logins.get(user) is login:
                     del self.logins[user]
 
+    def begin_tallies(self) -> list[Tally]:
+        """Return the oldest tallies; none when there is nothing."""
+        with self.changed:
+            return [Tally(*key, number) for key, number in islice(self.tallies.items(), TALLY_CHUNK)]
+
+    def end_tallies(self, done: Iterable[Tally]) -> None:
+        """Take off what :meth:`begin_tallies` returned; what was added meanwhile stays."""
+        with self.changed:
+            for tally in done:
+                key = tally.hour, tally.what, tally.name
+                left = self.tallies.pop(key, 0) - tally.number
+                if left > 0:
+                    self.tallies[key] = left
+
     def pardon_all(self, until_s: Mapping[ClientKey, float]) -> None:
         """Remove the strikes of clients up to a time of each; only for the thread that takes off."""
         with self.changed:
@@ -167,6 +205,8 @@ def settle(work: Iterable[Counted]) -> tuple[list[Strike], set[tuple[ClientKey, 
 
 
 def _oldest_alike(queue: deque[Urgent]) -> list[Urgent]:
-    if queue and isinstance(queue[0], Lift):
-        return list(takewhile(lambda one: isinstance(one, Lift), islice(queue, LIFT_CHUNK)))
-    return list(takewhile(lambda one: isinstance(one, Ban), islice(queue, BAN_CHUNK)))
+    if not queue:
+        return []
+    kind = type(queue[0])
+    chunk = islice(queue, LIFT_CHUNK if kind is Lift else BAN_CHUNK)
+    return list(takewhile(lambda one: type(one) is kind, chunk))

@@ -14,6 +14,8 @@ class LedgerHealth:
     pending_bans: int = 0  # and lifts
     pending_strikes: int = 0
     pending_logins: int = 0
+    pending_tallies: int = 0
     dropped_bans: int = 0
     dropped_strikes: int = 0
     dropped_logins: int = 0
+    dropped_tallies: int = 0

@@ -6,8 +6,9 @@ Questions to the ledger.
 """
 
 import contextlib
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -17,21 +18,26 @@ from filter_ban.client import ClientKey, key_text, parse_network, widen
 from filter_ban.ledger import files
 from filter_ban.ledger.errors import LedgerError, Trouble, translated
 from filter_ban.ledger.rows import (
+    ALLOWANCE_COLUMNS,
     BAN_COLUMNS,
     LOGIN_COLUMNS,
     MEANINGLESS,
     RECORD_COLUMNS,
     STRIKE_COLUMNS,
+    TALLY_COLUMNS,
     Record,
     Row,
+    read_allowances,
     read_bans,
     read_logins,
     read_records,
     read_strikes,
+    read_tallies,
 )
 from filter_ban.ledger.schema import MIGRATIONS, USER_KEY_BYTES, version_of
 from filter_ban.ledger.sql import select
-from filter_ban.model import Ban, Login, Strike
+from filter_ban.model import Allowance, Ban, Login, Strike
+from filter_ban.tally import HOUR_S, Tally
 
 Noun = TypeVar("Noun")
 
@@ -44,6 +50,26 @@ _STRIKES_SINCE: Final = select(STRIKE_COLUMNS, "strike", "WHERE time_s > ? ORDER
 _STRIKES_OF: Final = select(
     STRIKE_COLUMNS, "strike", "NOT INDEXED WHERE client = ? ORDER BY time_s DESC, id DESC LIMIT ?"
 )
+_ALLOWANCES: Final = select(
+    ALLOWANCE_COLUMNS, "allow", "WHERE until_s IS NULL OR until_s > ? ORDER BY network"
+)
+_FIRST_HOUR: Final = "SELECT min(hour) FROM tally"
+_SUMS: Final = """
+    SELECT what, name, sum(number) FROM tally WHERE hour >= ? AND hour < ? GROUP BY what, name
+"""
+_TALLIES: Final = select(
+    TALLY_COLUMNS,
+    "tally",
+    "WHERE hour >= ? AND hour < ? AND what IN (SELECT value FROM json_each(?)) ORDER BY hour",
+)
+_BAN_SPANS: Final = """
+    SELECT client, start_s, end_s, lifted_s, rule FROM ban WHERE start_s >= ? AND start_s < ? ORDER BY id
+"""
+_STRIKE_TIMES: Final = """
+    SELECT client, time_s FROM strike NOT INDEXED
+    WHERE time_s >= ? AND time_s < ? AND weight > 0
+        AND client IN (SELECT client FROM ban WHERE start_s >= ? AND start_s < ?)
+"""
 _LOGINS_SINCE: Final = select(
     LOGIN_COLUMNS, "login", "WHERE last_s > ? ORDER BY last_s DESC, client, user_tag"
 )
@@ -127,6 +153,10 @@ class LedgerReader:
         """Yield the last login of each user from each client, if it was after *since_s*, newest first."""
         return self._checked(read_logins(self._rows(_LOGINS_SINCE, since_s)))
 
+    def allowances(self, now_s: float) -> Iterator[Allowance]:
+        """Yield what the operator lets in at *now_s*, in the order of the networks' texts."""
+        return self._checked(read_allowances(self._rows(_ALLOWANCES, now_s)))
+
     def bans_of(self, client: ClientKey) -> list[Record]:
         """Return the bans, past and present, of *client* and of the networks around it, newest first."""
         found: list[Record] = []
@@ -141,6 +171,29 @@ class LedgerReader:
     def records(self) -> Iterator[Record]:
         """Yield every ban, past and present, oldest record first."""
         return self._checked(read_records(self._rows(_RECORDS)))
+
+    def first_tally_s(self) -> int | None:
+        """Return when the first hour begins that has tallies; None where there are none."""
+        ((hour,),) = self._rows(_FIRST_HOUR)
+        return None if hour is None else hour * HOUR_S
+
+    def sums(self, start_hour: int, end_hour: int) -> Iterator[tuple[str, str, int]]:
+        """Yield what, name and sum of the tallies from the hour *start_hour* to before *end_hour*."""
+        return self._rows(_SUMS, start_hour, end_hour)
+
+    def tallies(self, start_hour: int, end_hour: int, whats: Iterable[str]) -> Iterator[Tally]:
+        """Yield the tallies of *whats* from the hour *start_hour* to before *end_hour*, by the hour."""
+        return read_tallies(self._rows(_TALLIES, start_hour, end_hour, json.dumps([*whats])))
+
+    def ban_spans(
+        self, start_s: float, end_s: float
+    ) -> Iterator[tuple[str, int, int | None, int | None, str]]:
+        """Yield client, start, end, moment of a lift and rule of the bans that began in a period, in their order."""
+        return self._rows(_BAN_SPANS, start_s, end_s)
+
+    def strike_times(self, start_s: float, end_s: float, since_s: float) -> Iterator[tuple[str, float]]:
+        """Yield client and time of the strikes from *since_s* to *end_s* of whoever was banned from *start_s* to *end_s*."""
+        return self._rows(_STRIKE_TIMES, since_s, end_s, start_s, end_s)
 
     def facts(self, now_s: float) -> Facts:
         """Return what there is to say about the file; counts all rows."""

@@ -8,7 +8,8 @@ import attrs
 
 from filter_ban.client import key_text, parse_network
 from filter_ban.ledger.mask import mask
-from filter_ban.model import Ban, Kind, Login, Strike
+from filter_ban.model import Allowance, Ban, Kind, Login, Strike
+from filter_ban.tally import Tally
 from filter_ban.text import excerpt
 
 Row = tuple[Any, ...]
@@ -17,6 +18,8 @@ BAN_COLUMNS: Final = "client, start_s, end_s, rule, reason, offence, strikes, re
 RECORD_COLUMNS: Final = f"{BAN_COLUMNS}, lifted_s, lifted_by"
 STRIKE_COLUMNS: Final = "client, time_s, kind, weight, user, user_tag, service"
 LOGIN_COLUMNS: Final = "client, user_tag, last_s"
+ALLOWANCE_COLUMNS: Final = "network, since_s, until_s, reason"
+TALLY_COLUMNS: Final = "hour, what, name, number"
 
 # What decoding a row raises that we did not write.
 MEANINGLESS: Final = (ValueError, TypeError, AttributeError)
@@ -76,6 +79,16 @@ def login_row(login: Login) -> Row:
     return key_text(login.client), login.user_tag, int(login.time_s)
 
 
+def allowance_row(allowance: Allowance) -> Row:
+    """Return the values of ALLOWANCE_COLUMNS."""
+    return key_text(allowance.client), allowance.since_s, allowance.until_s, allowance.reason
+
+
+def tally_row(tally: Tally) -> Row:
+    """Return the values of TALLY_COLUMNS."""
+    return tally.hour, tally.what, excerpt(tally.name), tally.number
+
+
 def read_bans(rows: Iterable[Row]) -> Iterator[Ban]:
     """Yield a ban for each row of BAN_COLUMNS. Raises: MEANINGLESS."""
     for client, start_s, end_s, rule, reason, offence, strikes, reference, firewall in rows:
@@ -114,3 +127,15 @@ def read_logins(rows: Iterable[Row]) -> Iterator[Login]:
     """Yield a login for each row of LOGIN_COLUMNS. Raises: MEANINGLESS."""
     for client, user_tag, last_s in rows:
         yield Login(parse_network(client), user_tag, last_s)
+
+
+def read_tallies(rows: Iterable[Row]) -> Iterator[Tally]:
+    """Yield a tally for each row of TALLY_COLUMNS."""
+    for row in rows:
+        yield Tally(*row)
+
+
+def read_allowances(rows: Iterable[Row]) -> Iterator[Allowance]:
+    """Yield an allowance for each row of ALLOWANCE_COLUMNS. Raises: MEANINGLESS."""
+    for network, since_s, until_s, reason in rows:
+        yield Allowance(parse_network(network), since_s, until_s, reason)

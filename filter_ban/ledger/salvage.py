@@ -13,14 +13,18 @@ import attrs
 from filter_ban.ledger import files
 from filter_ban.ledger.reader import connect
 from filter_ban.ledger.rows import (
+    ALLOWANCE_COLUMNS,
     LOGIN_COLUMNS,
     MEANINGLESS,
     RECORD_COLUMNS,
     STRIKE_COLUMNS,
+    TALLY_COLUMNS,
     Row,
+    read_allowances,
     read_logins,
     read_records,
     read_strikes,
+    read_tallies,
 )
 from filter_ban.ledger.schema import USER_KEY_BYTES
 from filter_ban.ledger.sql import insert, marks, select
@@ -50,6 +54,14 @@ _BAN: Final = _Table(
 _STRIKE: Final = _Table("strike", STRIKE_COLUMNS, (str, float, str, float, str, int, str), read_strikes)
 _LOGIN: Final = _Table("login", LOGIN_COLUMNS, (str, int, int), read_logins, {"client": "", "user_tag": 0})
 
+_ALLOWANCE: Final = _Table(
+    "allow", ALLOWANCE_COLUMNS, (str, int, _INT_OR_NULL, str), read_allowances, {"network": ""}
+)
+
+_TALLY: Final = _Table(
+    "tally", TALLY_COLUMNS, (int, str, str, int), read_tallies, {"hour": 0, "what": "", "name": ""}
+)
+
 
 def salvage_user_key(wreck: Path) -> bytes | None:
     """Return the key for the tags of user names, if it can be read."""
@@ -62,11 +74,13 @@ def salvage_user_key(wreck: Path) -> bytes | None:
 
 def salvage(wreck: Path, db: sqlite3.Connection) -> tuple[int, int, int]:
     """
-    Copy the bans, strikes and logins of a damaged file into *db*, within the caller's transaction; leave the file unchanged.
+    Copy the tables of a damaged file into *db*, within the caller's transaction; leave the file unchanged.
 
-    Returns: how many of each were saved.
+    Returns: how many bans, strikes and logins were saved.
     """
     with closing(_open(wreck)) as source:
+        _copy(source, db, _ALLOWANCE)
+        _copy(source, db, _TALLY)
         return _copy(source, db, _BAN), _copy(source, db, _STRIKE), _copy(source, db, _LOGIN)
 
 

@@ -16,22 +16,28 @@ from filter_ban.ledger.errors import translated
 from filter_ban.ledger.opening import open_file
 from filter_ban.ledger.reader import LedgerReader
 from filter_ban.ledger.rows import (
+    ALLOWANCE_COLUMNS,
     BAN_COLUMNS,
     LOGIN_COLUMNS,
     RECORD_COLUMNS,
     STRIKE_COLUMNS,
+    TALLY_COLUMNS,
     Record,
     Row,
+    allowance_row,
     ban_row,
     login_row,
     record_row,
     strike_row,
+    tally_row,
 )
 from filter_ban.ledger.sql import groups, insert
-from filter_ban.model import Ban, Login, Strike
+from filter_ban.model import Allowance, Ban, Login, Strike
+from filter_ban.tally import HOUR_S, Tally
 from filter_ban.text import excerpt
 
 PRUNE_ROWS: Final = 1000
+TALLY_AGE_S: Final = 400 * 86_400.0  # a year can be compared with the one before, month by month
 
 _INSERT_BANS: Final = insert("ban", BAN_COLUMNS)
 _INSERT_RECORDS: Final = insert("ban", RECORD_COLUMNS)
@@ -40,6 +46,14 @@ _UPSERT_LOGINS: Final = insert(
     "login",
     LOGIN_COLUMNS,
     "ON CONFLICT DO UPDATE SET last_s = excluded.last_s WHERE last_s < excluded.last_s",
+)
+_REPLACE_ALLOWANCES: Final = insert(
+    "allow",
+    ALLOWANCE_COLUMNS,
+    "ON CONFLICT DO UPDATE SET since_s = excluded.since_s, until_s = excluded.until_s, reason = excluded.reason",
+)
+_ADD_TALLIES: Final = insert(
+    "tally", TALLY_COLUMNS, "ON CONFLICT DO UPDATE SET number = number + excluded.number"
 )
 _ACTIVE_OF: Final = """
     SELECT client, id, start_s, end_s FROM ban
@@ -188,6 +202,23 @@ class Ledger(LedgerReader):
         with self._transaction():
             self._insert(_UPSERT_LOGINS, [login_row(login) for login in logins])
 
+    def allow(self, allowances: Iterable[Allowance]) -> None:
+        """Record who is let in; a later allowance of a network takes the place of an earlier one."""
+        with self._transaction():
+            self._insert(_REPLACE_ALLOWANCES, [allowance_row(allowance) for allowance in allowances])
+
+    def disallow(self, networks: Iterable[ClientKey]) -> None:
+        """Remove the allowances of exactly these *networks*."""
+        with self._transaction():
+            self._db.executemany(
+                "DELETE FROM allow WHERE network = ?", [(key_text(network),) for network in networks]
+            )
+
+    def add_tallies(self, tallies: Iterable[Tally]) -> None:
+        """Add *tallies* to those that are there for the same hour, what and name."""
+        with self._transaction():
+            self._insert(_ADD_TALLIES, [tally_row(tally) for tally in tallies])
+
     def forgive(self, users: Iterable[tuple[ClientKey, int]]) -> None:
         """Remove the strikes of *users*, each given by a client and the tag of a name."""
         tags = json.dumps([(key_text(client), user_tag) for client, user_tag in users])
@@ -207,16 +238,18 @@ class Ledger(LedgerReader):
         strike_age_s: float,
         ban_age_s: float,
         login_age_s: float,
+        tally_age_s: float = TALLY_AGE_S,
         limit: int = PRUNE_ROWS,
     ) -> int:
         """
-        Remove strikes and logins of that age, and bans that are over and began that long ago.
+        Remove strikes, logins and tallies of that age, and bans that are over and began that long ago.
 
         Args:
             now_s: The ages are counted from here.
             strike_age_s: Of the youngest strike to go.
             ban_age_s: Of the youngest ban to go.
             login_age_s: Of the youngest login to go.
+            tally_age_s: Of the youngest tally to go.
             limit: How many rows of each may go.
 
         Returns: how many rows were removed; call again until none is.
@@ -236,7 +269,12 @@ class Ledger(LedgerReader):
                 " (SELECT client, user_tag FROM login WHERE last_s <= ? LIMIT ?)",
                 (now_s - login_age_s, limit),
             )
-        return strikes.rowcount + bans.rowcount + logins.rowcount
+            tallies = self._db.execute(
+                "DELETE FROM tally WHERE (hour, what, name) IN"
+                " (SELECT hour, what, name FROM tally WHERE hour <= ? LIMIT ?)",
+                ((now_s - tally_age_s) // HOUR_S, limit),
+            )
+        return strikes.rowcount + bans.rowcount + logins.rowcount + tallies.rowcount
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -21,12 +21,13 @@ import attrs
 
 from filter_ban.client import ClientKey, key_text
 from filter_ban.ledger import files
-from filter_ban.ledger.backlog import Backlog, Counted, Lift, Pardon, Urgent, settle
+from filter_ban.ledger.backlog import Backlog, Counted, Disallowance, Lift, Pardon, Urgent, settle
 from filter_ban.ledger.errors import LedgerError, Trouble
 from filter_ban.ledger.health import LedgerHealth
 from filter_ban.ledger.rows import Record
-from filter_ban.ledger.store import Ledger
-from filter_ban.model import Ban, Login, Strike
+from filter_ban.ledger.store import TALLY_AGE_S, Ledger
+from filter_ban.model import Allowance, Ban, Login, Strike
+from filter_ban.tally import Tally
 from filter_ban.text import excerpt
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Retention:
     strike_age_s: float  # the longest window
     ban_age_s: float  # the memory for offences
     login_age_s: float = 30 * 86_400.0  # the memory for successes
+    tally_age_s: float = TALLY_AGE_S
 
 
 @attrs.frozen(kw_only=True)
@@ -133,6 +135,14 @@ class LedgerWriter:
         """Have the bans of *clients* ended, and their strikes up to *now_s* removed."""
         self._backlog.add_urgent([Lift(client, now_s, by) for client in clients])
 
+    def allow(self, allowances: Iterable[Allowance]) -> None:
+        """Have it recorded who is let in."""
+        self._backlog.add_urgent(allowances)
+
+    def disallow(self, clients: Iterable[ClientKey]) -> None:
+        """Have the allowances of exactly these *clients* removed."""
+        self._backlog.add_urgent([Disallowance(client) for client in clients])
+
     def strike(self, strikes: Iterable[Strike]) -> None:
         """Have *strikes* recorded with the next flush."""
         self._backlog.add_counted(strikes)
@@ -144,6 +154,10 @@ class LedgerWriter:
     def login(self, logins: Iterable[Login]) -> None:
         """Have *logins* recorded with the next flush, the last of each user at a client."""
         self._backlog.add_logins(logins)
+
+    def tally(self, tallies: Iterable[Tally]) -> None:
+        """Have *tallies* added with the next flush to those of the same hour, what and name."""
+        self._backlog.add_tallies(tallies)
 
     def flush(self) -> None:
         """Have what waits written now, not with the next flush."""
@@ -161,9 +175,11 @@ class LedgerWriter:
             pending_bans=len(backlog.urgent),
             pending_strikes=len(backlog.counted),
             pending_logins=len(backlog.logins),
+            pending_tallies=len(backlog.tallies),
             dropped_bans=backlog.dropped_urgent,
             dropped_strikes=backlog.dropped_counted,
             dropped_logins=backlog.dropped_logins,
+            dropped_tallies=backlog.dropped_tallies,
         )
 
     # --- in the thread
@@ -222,7 +238,13 @@ class LedgerWriter:
     def _commit(self, ledger: Ledger, work: list[Urgent]) -> None:
         bans = [one for one in work if isinstance(one, Ban)]
         lifts = [one for one in work if isinstance(one, Lift)]
+        allowances = [one for one in work if isinstance(one, Allowance)]
+        disallowed = [one.client for one in work if isinstance(one, Disallowance)]
         try:
+            if allowances:
+                ledger.allow(allowances)
+            if disallowed:
+                ledger.disallow(disallowed)
             if bans:
                 ledger.record_bans(bans)
             if lifts:
@@ -257,6 +279,12 @@ class LedgerWriter:
             self._write_patient(ledger, Ledger.record_logins, logins)
             backlog.end_logins(logins)
             due -= len(logins)
+            self._write_urgent(ledger)
+        due = len(backlog.tallies)
+        while due > 0 and (tallies := backlog.begin_tallies()):
+            self._write_patient(ledger, Ledger.add_tallies, tallies)
+            backlog.end_tallies(tallies)
+            due -= len(tallies)
             self._write_urgent(ledger)
 
     def _write_patient(
@@ -328,7 +356,7 @@ class LedgerWriter:
             elif self._retry_s:
                 backlog.changed.wait_for(lambda: self._stop_at is not None, self._retry_s)
             elif not backlog.urgent:
-                if backlog.counted or backlog.logins:
+                if backlog.counted or backlog.logins or backlog.tallies:
                     self._flush_at = min(self._flush_at, now_s + pace.flush_s)
                 backlog.changed.wait(max(0.0, min(self._flush_at, self._check_at, self._prune_at) - now_s))
 
