@@ -11,17 +11,23 @@ from filter_ban.cli.options import Command, Length, config_option, json_option
 from filter_ban.cli.reading import load, print_json
 from filter_ban.cli.takeover import Takeover, complain
 from filter_ban.cli.wording import count, shown
+from filter_ban.exchange import blocklistd, formats, translation
+from filter_ban.exchange.holding import ImportFault
+from filter_ban.exchange.source import Content, fetch
 from filter_ban.firewall.runner import Runner
-from filter_ban.imports import blocklistd, formats, translation
-from filter_ban.imports.holding import ImportFault
-from filter_ban.imports.source import Content, fetch
 
 
 @click.command(
     "import", cls=Command, example="filter-ban import --dry-run /var/lib/fail2ban/fail2ban.sqlite3"
 )
 @click.argument("source")
-@click.option("--format", "form", type=click.Choice(formats.FORMATS), help="By default found by looking.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(formats.FORMATS),
+    metavar="FORMAT",
+    help="By default found by looking.",
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would become of each.")
 @click.option(
     "--for", "length_s", type=Length(), metavar="LENGTH", help="For bans without an end (default: forever)."

@@ -3,21 +3,20 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import click
 
 from filter_ban.cli import wording
-from filter_ban.cli.daemon_client import DaemonClient
-from filter_ban.cli.document import Document, parts
-from filter_ban.cli.errand import CLIENTS_A_REQUEST, SILENCE_S, SPOKEN_SINGLY, Outcome
+from filter_ban.cli.document import Document
+from filter_ban.cli.errand import SPOKEN_SINGLY, Outcome, ask_for_each, broken_off
 from filter_ban.cli.failures import Exit, Unavailable
 from filter_ban.cli.reading import print_json
 from filter_ban.cli.wording import count, printable, shown
 from filter_ban.client import key_text
 from filter_ban.config import Config
-from filter_ban.imports.holding import Entry, Fault, Holding
+from filter_ban.exchange.holding import Entry, Fault, Holding
 
 _REFUSED: Final = "refused"
 _WORDS: Final = {"banned": "imported"}  # for the daemon's, where another one says it better
@@ -57,31 +56,16 @@ class Takeover:
         broken: Unavailable | None = None
         if entries:
             try:
-                for outcome in self._ask(config, entries):
+                for outcome in ask_for_each("ban", config, entries, self._wish, {"dry_run": self._dry_run}):
                     self._outcomes.append(outcome)
                     self._say(outcome)
             except Unavailable as unavailable:
                 broken = unavailable
         self._sum_up()
         if broken is not None:
-            done = len(self._outcomes) - len(self._holding.faults)
-            rest = f"; {count(done)} of {count(len(entries))} were done" if done and not self._dry_run else ""
-            raise Unavailable(broken.message + rest)
+            done = 0 if self._dry_run else len(self._outcomes) - len(self._holding.faults)
+            raise broken_off(broken, done, len(entries))
         return Exit.REFUSED if self._totals[_REFUSED] else Exit.DONE
-
-    def _ask(self, config: Config, entries: Sequence[Entry]) -> Iterator[Outcome]:
-        with DaemonClient.find(config) as daemon:
-            for at in range(0, len(entries), CLIENTS_A_REQUEST):
-                batch = entries[at : at + CLIENTS_A_REQUEST]
-                wishes = [self._wish(entry) for entry in batch]
-                answers = daemon.ask("ban", clients=wishes, dry_run=self._dry_run, silence_s=SILENCE_S)
-                results = [result for answer in answers for result in parts(answer, "results")]
-                if len(results) != len(batch):
-                    raise Unavailable(
-                        f"the daemon answered for {len(results)} clients of {len(batch)}; is it of another version?"
-                    )
-                for entry, result in zip(batch, results, strict=True):
-                    yield Outcome(result, entry.place)
 
     def _wish(self, entry: Entry) -> Document:
         end_s = self._end_s if entry.end_s is None else entry.end_s

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.filter_ban.daemon.process import WAIT_S, Daemon, wait_for
-from tests.filter_ban.imports.test_fail2ban import database
+from tests.filter_ban.exchange.test_fail2ban import database
 
 MANY = 20_000
 FORCE_IT = "filter-ban ban --force bans it all the same, in the dialogue only"
