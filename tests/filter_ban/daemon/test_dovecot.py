@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from filter_ban.daemon import dovecot
+from filter_ban.daemon import http_server
 from filter_ban.daemon.dovecot import MAX_BODY_BYTES, MAX_CONNECTIONS, DovecotServer
 from filter_ban.sensors.dovecot import Attributes, DovecotSensor, Permission
 
@@ -386,7 +386,7 @@ def test_who_is_slow_is_cut_off(
     start: bytes, more: bytes, answers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half a request has a deadline, whatever trickles in, and delays nobody."""
-    monkeypatch.setattr(dovecot, "REQUEST_S", 0.3)
+    monkeypatch.setattr(http_server, "REQUEST_S", 0.3)
 
     async def test() -> None:
         async with serving() as rig, rig.client() as slow, rig.client() as other:
@@ -403,8 +403,8 @@ def test_who_is_slow_is_cut_off(
 
 def test_idle_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that was answered may be idle for longer than a request may take, but not for ever."""
-    monkeypatch.setattr(dovecot, "REQUEST_S", 0.1)
-    monkeypatch.setattr(dovecot, "IDLE_S", 2.0)
+    monkeypatch.setattr(http_server, "REQUEST_S", 0.1)
+    monkeypatch.setattr(http_server, "IDLE_S", 2.0)
 
     async def test() -> None:
         async with serving() as rig, rig.client() as client:
@@ -491,7 +491,7 @@ def test_a_fault_of_ours_is_told_as_such(caplog: pytest.LogCaptureFixture) -> No
             assert await rig.ask(request()) == REFUSED
 
     run(test())
-    (line,) = (record.getMessage() for record in caplog.records if record.name == dovecot.__name__)
+    (line,) = (record.getMessage() for record in caplog.records if record.name == http_server.__name__)
     assert line.startswith("dovecot-failed error=ZeroDivisionError where=report:")
     assert "0f2d" not in caplog.text
 
