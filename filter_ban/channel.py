@@ -10,6 +10,8 @@ to the enforcer    argument                                                    w
 ``change``         ``{"add": [[network, end], …], "remove": [network, …],      bans begin and end; by rule: no operator asked
                    "by_rule": bool}``
 ``sync``           a number that the report carries back as ``asked``          on request
+``spare``          ``[network, …]``                                            whom the operator lets in, when that changes
+``reload``         a number that the answer carries back as ``asked``          on request
 =================  ==========================================================  =========
 
 =================  ==========================================================  =========
@@ -17,12 +19,16 @@ to the engine      argument                                                    w
 =================  ==========================================================  =========
 ``start``          ``{"file": name, "config": TOML text, "ledger": path,       first
                    "listeners": [{service, endpoint, fd, problem}, …],
-                   "secret": for Dovecot, "surroundings": [network, …]}``
+                   "secret": for Dovecot, "surroundings": [network, …],
+                   "log": {"level": name, "form": name}}``
 ``surroundings``   ``[network, …]``                                            own addresses and gateways, when they change
 ``outcome``        ``{"backend": name, "in_force": […], "failed": [[network,   after each firewall command;
                    why], …], "drifted": […], "dropped": [[network, packets],   drifted: failed to be put back; dropped:
                    …]}``                                                       since it was last said
 ``synced``         a report, see :mod:`filter_ban.enforcer.worker`             after each full sync, from each backend
+``reload``         ``{"asked": number, "config": TOML text, "firewall": bool,   the configuration was read again;
+                   "problem": why it is wrong, "changed": {key: what must be   firewall: say again what should be
+                   restarted for it, or ""}}``                                 in force
 ``stop``           null                                                        at the end
 =================  ==========================================================  =========
 

@@ -13,7 +13,7 @@ from filter_ban.client import ClientKey, is_ipv4, key_text, prefix_of, widen
 from filter_ban.engine.policy import Policy
 from filter_ban.explanation import raised, why_weight
 from filter_ban.ledger import LedgerReader, Record
-from filter_ban.model import Ban, Enforcement, Strike
+from filter_ban.model import Allowance, Ban, Enforcement, Strike
 
 Document = dict[str, Any]
 SHOWN_STRIKES: Final = 50
@@ -47,6 +47,16 @@ def ban_document(
         "enforcement": "unknown" if enforcement is None else enforcement.value,
         "problem": problem,
         "dropped": dropped,
+    }
+
+
+def allowance_document(allowance: Allowance) -> Document:
+    """Return who is let in, since and until when (None: until taken out), and why."""
+    return {
+        "client": key_text(allowance.client),
+        "since": allowance.since_s,
+        "until": allowance.until_s,
+        "reason": allowance.reason,
     }
 
 

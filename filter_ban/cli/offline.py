@@ -14,7 +14,7 @@ from filter_ban.cli.document import Document
 from filter_ban.cli.failures import Failure
 from filter_ban.client import ClientKey, key_text, parse_network, prefix_of
 from filter_ban.config import Config
-from filter_ban.engine.engine import WIDENED
+from filter_ban.engine.ban_book import WIDENED
 from filter_ban.engine.policy import Policy
 from filter_ban.explanation import why_in_band
 from filter_ban.ledger import LedgerError, LedgerReader, open_reader
@@ -22,6 +22,7 @@ from filter_ban.model import Ban
 from filter_ban.state import ledger_path
 from filter_ban.text import excerpt
 from filter_ban.views import (
+    allowance_document,
     ban_document,
     counted_as,
     history_document,
@@ -86,6 +87,18 @@ def list_documents(path: Path, now_s: float) -> list[Document]:
     return [ban_document(ban) for ban in bans]
 
 
+def allowed_documents(path: Path, now_s: float) -> list[Document]:
+    """
+    Return who is let in by hand.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+
+    """
+    with open_reader(path) as ledger:
+        return [allowance_document(allowance) for allowance in ledger.allowances(now_s)]
+
+
 def show_document(config: Config, path: Path, wanted: str, now_s: float) -> Document:
     """
     Return the document of ``show`` for a client, a prefix or the reference of a ban.
@@ -139,5 +152,7 @@ def _find(ledger: LedgerReader, wanted: str) -> tuple[ClientKey, str | None]:
         reference = reference_in(wanted)
     record = ledger.find(reference)
     if record is None:
-        raise Failure(f"{excerpt(wanted)}: neither an address, a prefix nor the reference of a ban")
+        raise Failure(
+            f"{excerpt(wanted)}: neither an address, a prefix nor the reference of a ban; filter-ban list has them"
+        )
     return record.ban.client, reference

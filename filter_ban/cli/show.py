@@ -12,13 +12,13 @@ import click
 from filter_ban.cli import wording
 from filter_ban.cli.document import Document, part, parts
 from filter_ban.cli.failures import Exit
-from filter_ban.cli.options import Command, config_option, json_option
+from filter_ban.cli.options import BannedClient, Command, config_option, json_option
 from filter_ban.cli.reading import ask_or_read, load, print_json, warn
 from filter_ban.cli.wording import shown
 
 EVENTS_SHOWN = 10
 PAST_BANS_SHOWN = 5
-_KINDS: Final = {
+KINDS: Final = {
     "auth-fail": "failed login",
     "unknown-user": "unknown user",
     "auth-abort": "login broken off",
@@ -34,7 +34,7 @@ _KINDS: Final = {
 
 
 @click.command("show", cls=Command, example="filter-ban show 192.0.2.7")
-@click.argument("client", metavar="CLIENT|REFERENCE")
+@click.argument("client", metavar="CLIENT|REFERENCE", type=BannedClient())
 @json_option
 @config_option
 @click.pass_context
@@ -75,7 +75,12 @@ def lines(document: Document, now_s: float, lift: str = "filter-ban lift") -> It
             yield f"It has {wording.weight(document['strikes'])} strikes that still count{_limits(document)}."
     yield from _network_lines(document, now_s, lift)
     yield from _reference_lines(document.get("reference"), ban, past)
-    if document.get("never"):
+    if allowed := part(document, "allowed"):
+        yield (
+            f"It is let in by hand, whatever it does: {shown(allowed.get('client'))}, "
+            f"since {wording.since(allowed.get('since'), now_s, wording.LOCAL)}."
+        )
+    elif document.get("never"):
         yield f"It is never counted and never banned: {shown(document['never'])} is on the never-list."
     yield from _login_lines(part(document, "logins"), now_s)
     if document.get("problem"):
@@ -192,7 +197,7 @@ def _event(event: Document) -> tuple[str, ...]:
     kind, why = shown(event.get("kind")), event.get("why")
     return (
         wording.moment(event.get("time"), wording.LOCAL),
-        _KINDS.get(kind, kind),
+        KINDS.get(kind, kind),
         f"user {shown(event.get('user'))}",
         f"on {shown(event.get('service'))}",
         f"weight {wording.weight(event.get('weight'))}" + (f": {shown(why)}" if why else ""),

@@ -58,8 +58,15 @@ def load_config(path: Path | None) -> tuple[Config, str, str]:
             return Config(), "defaults", ""
         raise ConfigError(str(file), [Fault("file", None, "does not exist")]) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(file), [Fault("file", None, f"cannot be read: {error}")]) from None
+        raise ConfigError(str(file), [Fault("file", None, _why_unread(error))]) from None
     return parse_config(content, str(file)), str(file), content
+
+
+def _why_unread(error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "cannot be read: it is not UTF-8"
+    remedy = "; try again as root" if isinstance(error, PermissionError) else ""
+    return f"cannot be read: {error.strerror}{remedy}"
 
 
 def parse_config(content: str, file: str = "configuration") -> Config:

@@ -17,20 +17,32 @@ from filter_ban.config.values import Endpoint, Limit
 from filter_ban.model import Mode
 from filter_ban.reply import ReplyTemplate
 
+DAEMON: Final = "filter-ban"
+SMTPD: Final = "smtpd"
 IPSET_BACKENDS: Final = ("ipset", "iptables", "ufw")
 BACKENDS: Final = ("nftables", *IPSET_BACKENDS, "pf", "npf", "ipfw", "route", "helper")
 
 
-def key(default: Any, parse: Callable[[object], Any], doc: str) -> Any:
-    """Declare one key: *default* in the form of the file, which *parse* must accept."""
-    return attrs.field(
-        factory=lambda: parse(default), metadata={"parse": parse, "default": default, "doc": doc}
-    )
+def key(default: Any, parse: Callable[[object], Any], doc: str, *, restart: str = "") -> Any:
+    """
+    Declare one key.
+
+    Args:
+        default: In the form of the file; *parse* must accept it.
+        parse: Returns the value, or raises ValueError with the rule that is broken.
+        doc: For the manual.
+        restart: What must be restarted before a change holds: DAEMON or SMTPD; "" where a reload is enough.
+
+    """
+    metadata = {"parse": parse, "default": default, "doc": doc, "restart": restart}
+    return attrs.field(factory=lambda: parse(default), metadata=metadata)
 
 
-def unset(parse: Callable[[object], Any], doc: str) -> Any:
+def unset(parse: Callable[[object], Any], doc: str, *, restart: str = "") -> Any:
     """Declare a key whose default depends on the machine."""
-    return attrs.field(default=None, metadata={"parse": parse, "default": None, "doc": doc})
+    return attrs.field(
+        default=None, metadata={"parse": parse, "default": None, "doc": doc, "restart": restart}
+    )
 
 
 def table(of: type) -> Any:
@@ -53,13 +65,22 @@ class Limits:
         "strikes in a window that cause a ban",
     )
     ipv4_prefix: int = key(
-        32, values.integer(16, IPV4_BITS), "IPv4 prefix that is counted and banned as one client"
+        32,
+        values.integer(16, IPV4_BITS),
+        "IPv4 prefix that is counted and banned as one client",
+        restart=DAEMON,
     )
     ipv6_prefix: int = key(
-        64, values.integer(32, IPV6_BITS), "IPv6 prefix that is counted and banned as one client"
+        64,
+        values.integer(32, IPV6_BITS),
+        "IPv6 prefix that is counted and banned as one client",
+        restart=DAEMON,
     )
     max_clients: int = key(
-        1_000_000, values.integer(1000, 10_000_000), "clients tracked; least recently seen out first"
+        1_000_000,
+        values.integer(1000, 10_000_000),
+        "clients tracked; least recently seen out first",
+        restart=DAEMON,
     )
     relapse: float = key(
         5, values.number(1, 100), "factor on failed logins of a client that was banned within ban.forget"
@@ -163,6 +184,7 @@ class Decoy:
         [],
         values.several(values.parse_tcp_endpoint),
         "ADDRESS:PORT of it; a login there bans at once; empty: off",
+        restart=DAEMON,
     )
 
 
@@ -174,9 +196,13 @@ class Blocklistd:
         "",
         values.parse_path_or_none,
         "path of it, such as /var/run/blocklistd.sock; empty: off",
+        restart=DAEMON,
     )
     users: tuple[str, ...] = key(
-        ["root", "postfix", "sshd"], values.several(values.text), "users whose daemons may report"
+        ["root", "postfix", "sshd"],
+        values.several(values.text),
+        "users whose daemons may report",
+        restart=DAEMON,
     )
 
 
@@ -184,7 +210,9 @@ class Blocklistd:
 class Record:
     """[record]: a recording of what was seen, for filter-ban replay."""
 
-    path: Path | None = key("", values.parse_path_or_none, "file; names of users are hashed; empty: off")
+    path: Path | None = key(
+        "", values.parse_path_or_none, "file; names of users are hashed; empty: off", restart=DAEMON
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -303,25 +331,29 @@ class Firewall:
 class LedgerFile:
     """[ledger]: the durable memory."""
 
-    path: Path | None = unset(values.parse_path, "the ledger's file")
+    path: Path | None = unset(values.parse_path, "the ledger's file", restart=DAEMON)
 
 
 @attrs.frozen(kw_only=True)
 class Daemon:
     """[daemon]: the process and its sockets."""
 
-    socket_dir: Path | None = unset(values.parse_path, "folder of relay.sock and control.sock")
+    socket_dir: Path | None = unset(
+        values.parse_path, "folder of relay.sock and control.sock", restart=DAEMON
+    )
     user: str = key(
         "_filterban",
         values.pattern(r"([A-Za-z_][A-Za-z0-9_.-]{0,31})?", "must be a user name or empty"),
         'user that the engine runs as; "" keeps the user it was started as',
+        restart=DAEMON,
     )
     relay_users: tuple[str, ...] = key(
         ["opensmtpd", "_smtpd"],
         values.several(values.text),
         "users who may feed relay.sock, beside root and user",
+        restart=DAEMON,
     )
-    spawn: bool = key(True, values.flag, "the relay starts a daemon when none runs")
+    spawn: bool = key(True, values.flag, "the relay starts a daemon when none runs", restart=SMTPD)
 
 
 @attrs.frozen(kw_only=True)
@@ -335,9 +367,10 @@ class Relay:
             'must be "proceed" or a reply such as "421 4.3.0 try again"',
         ),
         "answer while the daemon cannot be asked",
+        restart=SMTPD,
     )
     deadline_ms: int = key(
-        1000, values.integer(10, 60_000), "longest that a session waits for the daemon in all"
+        1000, values.integer(10, 60_000), "longest that a session waits for the daemon in all", restart=SMTPD
     )
 
 
@@ -363,6 +396,7 @@ class Postfix:
         ["127.0.0.1:10040"],
         values.several(values.parse_endpoint),
         "ADDRESS:PORT or unix:/PATH of the policy service; empty: off",
+        restart=DAEMON,
     )
     submission_ports: tuple[int, ...] = key(
         [465, 587],
@@ -384,11 +418,13 @@ class Dovecot:
         [],
         values.several(values.parse_endpoint),
         'ADDRESS:PORT or unix:/PATH, such as "127.0.0.1:10041"; empty: off; needs the extra "http"',
+        restart=DAEMON,
     )
     secret_file: Path | None = key(
         "",
         values.parse_path_or_none,
         "file with the secret that Dovecot must send as X-API-Key or password; empty: none",
+        restart=DAEMON,
     )
 
 
@@ -414,6 +450,7 @@ class Metrics:
         [],
         values.several(values.parse_endpoint),
         'ADDRESS:PORT or unix:/PATH, such as "127.0.0.1:9124"; empty: off; needs the extra "http"',
+        restart=DAEMON,
     )
 
 
@@ -433,9 +470,13 @@ class Log:
     """[log]: what is logged, and how."""
 
     level: str = key(
-        "info", values.one_of("debug", "info", "warning", "error"), "least severity that is logged"
+        "info",
+        values.one_of("debug", "info", "warning", "error"),
+        "least severity that is logged",
     )
-    form: str = key("text", values.one_of("text", "json"), "a line of key=value, or a JSON object a line")
+    form: str = key(
+        "text", values.one_of("text", "json"), "a line of key=value, or a JSON object a line", restart=DAEMON
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -56,11 +56,12 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, _OPEN_FILES), most))
     for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)  # the enforcer gets these and says stop
-    logline.set_up()
+    logline.set_up(process="engine")
     garbage.keep_short()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     channel = socket.socket(fileno=int(sys.argv[1]))
     start = receive_start(channel)
+    logline.set_up(**start["log"], process="engine")
     new_loop = fastest_loop()  # imports ssl if it is uvloop's
     if new_loop is None and not has_decoy(start):
         sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]  # asyncio does without, which saves 4 MB

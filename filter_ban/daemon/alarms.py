@@ -38,10 +38,14 @@ class Alarms:
         self.last_s = 0.0
         self._state_of = state_of
         self._check = check
-        self._ports = frozenset(map(str, ports))
         self._clock = clock
+        self.judge_by(ports)
         self._checked_s = float("-inf")
         self._in_force_s: dict[ClientKey, float] = {}  # of entries made within GRACE_S
+
+    def judge_by(self, ports: Iterable[int]) -> None:
+        """Take *ports* for what the firewall closes from now on."""
+        self._ports = frozenset(map(str, ports))
 
     def made(self, clients: Iterable[ClientKey]) -> None:
         """Take note that entries were made, or made again."""

@@ -4,29 +4,34 @@
 import asyncio
 import contextlib
 import heapq
-import os
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, Final
 
 import attrs
 
-from filter_ban import __version__
-from filter_ban.client import NOBODY, ClientKey, is_ipv4, key_text, parse_network, prefix_of, widen
-from filter_ban.daemon.alarms import Alarms
+from filter_ban.client import (
+    NOBODY,
+    ClientKey,
+    is_ipv4,
+    key_text,
+    parse_network,
+    prefix_of,
+    widen,
+)
 from filter_ban.daemon.control import CommandError, Handler, Request
 from filter_ban.daemon.covering import Covering
-from filter_ban.daemon.enforcement import Entries
 from filter_ban.daemon.service import Service
+from filter_ban.daemon.status import enforced_document, entries_document, status_document
+from filter_ban.daemon.watching import Watching
 from filter_ban.daemon.wishes import Wish
 from filter_ban.explanation import BY_HAND, why_in_band
 from filter_ban.ledger import LedgerError, open_reader
-from filter_ban.model import Ban, Enforcement
-from filter_ban.recording import Recorder
+from filter_ban.model import Ban
 from filter_ban.text import excerpt
 from filter_ban.views import (
     Document,
-    ban_document,
+    allowance_document,
     counted_as,
     history_document,
     limit_texts,
@@ -38,7 +43,6 @@ MAX_SHOWN: Final = 1000  # of the bans that a prefix covered
 SORTED_AT_ONCE: Final = 1000  # bans, in about half a millisecond
 COUNTED_AT_ONCE: Final = 1000  # bans: their counters are read in some milliseconds
 COUNTING_S: Final = 0.5
-REASONS_SHOWN: Final = 3
 FLUSH_PAUSE_S: Final = 0.01
 FLUSH_ATTEMPTS: Final = 50  # a ledger in trouble must not keep the operator waiting
 
@@ -48,6 +52,7 @@ class Commands:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._watching = Watching(service)
 
     @property
     def handlers(self) -> dict[str, Handler]:
@@ -59,49 +64,14 @@ class Commands:
             "ban": self.ban,
             "lift": self.lift,
             "resync": self.resync,
+            "flush": self.flush,
+            "watch": self._watching.watch,
+            **self._service.steering.handlers,
         }
 
     async def status(self, _request: Request) -> AsyncIterator[Document]:
         """Yield one document on the health of every part."""
-        service = self._service
-        engine, enforcer, health = service.engine, service.enforcer, service.writer.health()
-        yield {
-            "version": __version__,
-            "pid": os.getpid(),
-            "enforcer_pid": os.getppid(),
-            "started": service.started_s,
-            "now": time.time(),
-            "configuration": service.config_file,
-            "mode": engine.policy.mode.value,
-            "clients": len(engine),
-            "clients_evicted": engine.evicted,
-            "bans": len(engine.bans),
-            "restoring": service.restoring,
-            "refused": service.refused,
-            "besieged": engine.besieged,
-            "recording": None if service.recorder is None else _recording(service.recorder),
-            "relays": service.relays,
-            "listeners": [
-                {name: listener[name] for name in ("service", "endpoint", "problem")}
-                for listener in service.listeners
-            ],
-            "events": dict(service.events),
-            "ledger": {
-                "path": str(service.ledger_path),
-                "ok": health.ok,
-                "problem": health.problem,
-                "pending_bans": health.pending_bans,
-                "pending_strikes": health.pending_strikes,
-                "pending_logins": health.pending_logins,
-                "dropped_bans": health.dropped_bans,
-                "dropped_strikes": health.dropped_strikes,
-                "dropped_logins": health.dropped_logins,
-            },
-            "firewall": {
-                **_least([entries_document(entries) for entries in enforcer.backends.values()]),
-                "alarms": _alarms(service.alarms),
-            },
-        }
+        yield status_document(self._service)
 
     async def list_bans(self, _request: Request) -> AsyncIterator[Document]:
         """Yield all active bans, newest first, in pieces."""
@@ -122,6 +92,7 @@ class Commands:
         ban = engine.ban_of(counted)
         around = self._ban_around(counted, ban)
         never = policy.never.covering(client)
+        allowed = self._service.allowed
         known = engine.is_known(counted, now_s)
         yield {
             "client": key_text(client),
@@ -133,6 +104,7 @@ class Commands:
             "network_ban": None if around is None else self._document(around),
             "mode": policy.mode.value,
             "never": None if never is None else key_text(never),
+            "allowed": None if never not in allowed else allowance_document(allowed[never]),
             "strikes": engine.strikes(counted, now_s),
             "limits": limit_texts(policy, counted),
             **await self._history(client, counted, ban),
@@ -158,7 +130,9 @@ class Commands:
                     return ban.client, reference
         past = await asyncio.to_thread(self._find_reference, reference)
         if past is None:
-            raise CommandError(f"{excerpt(wanted)}: neither an address, a prefix nor the reference of a ban")
+            raise CommandError(
+                f"{excerpt(wanted)}: neither an address, a prefix nor the reference of a ban; filter-ban list has them"
+            )
         return past.client, reference
 
     def _find_reference(self, reference: str) -> Ban | None:
@@ -167,13 +141,7 @@ class Commands:
         return None if record is None else record.ban
 
     async def _history(self, client: ClientKey, counted: ClientKey, ban: Ban | None) -> Document:
-        writer = self._service.writer
-        writer.flush()
-        for _ in range(FLUSH_ATTEMPTS):
-            health = writer.health()
-            if not (health.pending_strikes or health.pending_logins):
-                break
-            await asyncio.sleep(FLUSH_PAUSE_S)
+        await self._flush()
         return await asyncio.to_thread(self._recorded, client, counted, ban)
 
     def _recorded(self, client: ClientKey, counted: ClientKey, ban: Ban | None) -> Document:
@@ -225,6 +193,8 @@ class Commands:
         if own is not None:
             return f"{key_text(own)} is this machine's own address, loopback or its gateway"
         never = service.engine.policy.never.overlapping(client)
+        if never in service.allowed:
+            return f"{key_text(never)} is let in by hand: filter-ban allow --remove {key_text(never)}"
         if never is not None:
             return f"{key_text(never)} is in never.networks"
         if self._too_wide(client) and not force:
@@ -291,6 +261,21 @@ class Commands:
         await enforcer.sync()
         yield {"backends": [entries_document(entries) for entries in enforcer.backends.values()]}
 
+    async def flush(self, _request: Request) -> AsyncIterator[Document]:
+        """Have all that waits written into the ledger; yield whether it was, in some moments."""
+        self._service.hourly.hand_over()
+        yield {"flushed": await self._flush()}
+
+    async def _flush(self) -> bool:
+        writer = self._service.writer
+        writer.flush()
+        for _ in range(FLUSH_ATTEMPTS):
+            health = writer.health()
+            if not (health.pending_strikes or health.pending_logins or health.pending_tallies):
+                return True
+            await asyncio.sleep(FLUSH_PAUSE_S)
+        return False
+
     async def _count_packets(self) -> None:
         """Have the firewall's counters read, where that is quick; a firewall that hangs is not waited for."""
         enforcer = self._service.enforcer
@@ -299,10 +284,7 @@ class Commands:
                 await asyncio.wait_for(enforcer.sync(), COUNTING_S)
 
     def _document(self, ban: Ban) -> Document:
-        enforcer, client = self._service.enforcer, ban.client
-        return ban_document(
-            ban, enforcer.state_of(client), enforcer.problem_of(client), enforcer.dropped_of(client)
-        )
+        return enforced_document(ban, self._service.enforcer)
 
 
 @attrs.frozen
@@ -322,61 +304,8 @@ def _steps(wanted: Iterable[_Wanted], covering: Covering) -> Iterator[tuple[_Wan
         yield one, None
 
 
-def entries_document(entries: Entries) -> Document:
-    """Return how the table of one backend is."""
-    counts, sync = entries.counts(), entries.last_sync
-    return {
-        "backend": entries.backend,
-        "in_force": counts[Enforcement.IN_FORCE],
-        "pending": counts[Enforcement.PENDING],
-        "failed": counts[Enforcement.FAILED] + counts[Enforcement.DRIFTED],
-        "reasons": dict(entries.reasons().most_common(REASONS_SHOWN)),
-        "last_sync": sync.time_s or None,
-        "ok": sync.ok,
-        "problem": sync.problem,
-        "rule_present": sync.rule_present,
-        "missing": sync.missing,
-        "foreign": sync.foreign,
-        "changed_by_others": entries.changed_by_others,
-        "dropped": entries.dropped if entries.counts_packets else None,
-    }
-
-
-def _least(backends: list[Document]) -> Document:
-    """Return how the firewall is as a whole, which is as its least backend is, and each backend."""
-    synced = [backend["last_sync"] for backend in backends]
-    rules = {backend["rule_present"] for backend in backends}
-    return {
-        "backend": ",".join(backend["backend"] for backend in backends) or "none",
-        "in_force": min((backend["in_force"] for backend in backends), default=0),
-        "pending": max((backend["pending"] for backend in backends), default=0),
-        "failed": max((backend["failed"] for backend in backends), default=0),
-        "last_sync": min(synced) if synced and all(synced) else None,
-        "ok": all(backend["ok"] for backend in backends),
-        "problem": "; ".join(backend["problem"] for backend in backends if backend["problem"]),
-        "rule_present": next((state for state in (False, None, True) if state in rules), None),
-        "missing": sum(backend["missing"] for backend in backends),
-        "foreign": sum(backend["foreign"] for backend in backends),
-        "drifted": sum(backend["changed_by_others"] for backend in backends),
-        "backends": backends,
-    }
-
-
-def _alarms(alarms: Alarms) -> Document:
-    client = alarms.last_client
-    return {
-        "count": alarms.count,
-        "last": alarms.last_s or None,
-        "client": None if client is None else key_text(client),
-    }
-
-
 def _newest_first(ban: Ban) -> int:
     return -ban.start_s
-
-
-def _recording(recorder: Recorder) -> Document:
-    return {"written": recorder.written, "lost": recorder.lost, "problem": recorder.trouble}
 
 
 def _texts(request: Request) -> list[Any]:

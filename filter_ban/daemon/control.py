@@ -39,9 +39,12 @@ class ControlServer:
         uid = peer_uid(writer.get_extra_info("socket"))
         try:
             if uid not in self._allowed_uids:
-                _log.warning(fact("control-refused", uid=uid))
+                _log.warning(fact("control-refused", uid=uid, why="neither root nor the daemon's own user"))
                 await _send(
-                    writer, {"error": "only root and the daemon's own user may use the control socket"}
+                    writer,
+                    {
+                        "error": "only root and the daemon's own user may use the control socket; try again as root"
+                    },
                 )
                 return
             while line := await reader.readline():
@@ -56,7 +59,10 @@ class ControlServer:
             request = json.loads(line)
             handler = self._handlers[request["command"]]
         except (ValueError, KeyError, TypeError):
-            await _send(writer, {"error": "not a request that this daemon knows; is it of another version?"})
+            await _send(
+                writer,
+                {"error": "not a request that this daemon knows; is it of another version? Then restart it"},
+            )
             return
         try:
             async for part in handler(request):

@@ -10,6 +10,7 @@ Sources: RFC 5321; aiosmtpd 1.4.4 to 1.4.6, ``smtp.py``.
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from typing import AnyStr, Final, cast
@@ -17,7 +18,8 @@ from typing import AnyStr, Final, cast
 from aiosmtpd.smtp import SMTP, syntax
 
 from filter_ban.logline import fact
-from filter_ban.model import Answer
+from filter_ban.metrics import Histogram
+from filter_ban.model import Answer, Verdict
 from filter_ban.sensors.decoy import MECHANISMS, Attempt, DecoySensor
 
 _log = logging.getLogger(__name__)
@@ -50,11 +52,19 @@ class DecoyServer:
         sensor: Counts and decides.
         settle: Called after each attempt: hands on what the engine decided.
         host_name: What it calls itself; not empty.
+        took_s: Gets how long each verdict took; None: nothing is measured.
 
     """
 
-    def __init__(self, sensor: DecoySensor, settle: Callable[[], None], host_name: str) -> None:
+    def __init__(
+        self,
+        sensor: DecoySensor,
+        settle: Callable[[], None],
+        host_name: str,
+        took_s: Histogram | None = None,
+    ) -> None:
         self.sensor = sensor
+        self._took_s = took_s
         self.host_name = host_name
         self._settle = settle
         self._sessions: dict[_Session, None] = {}  # oldest first
@@ -79,6 +89,15 @@ class DecoyServer:
     def closed(self, session: "_Session") -> None:
         """Forget a session."""
         self._sessions.pop(session, None)
+
+    def verdict(self, address: str) -> Verdict:
+        """Decide on the client at *address* when it connects."""
+        if self._took_s is None:
+            return self.sensor.verdict(address)
+        begun_s = time.perf_counter()
+        verdict = self.sensor.verdict(address)
+        self._took_s.observe(time.perf_counter() - begun_s)
+        return verdict
 
     def attempted(self, address: str, user: str) -> None:
         """Count an attempt."""
@@ -152,7 +171,7 @@ class _Session(SMTP):
 
     async def _handle_client(self) -> None:
         try:
-            verdict = self._server.sensor.verdict(self._address)
+            verdict = self._server.verdict(self._address)
             if verdict.answer is Answer.ALLOW:
                 await super()._handle_client()
             else:

@@ -11,6 +11,7 @@ import attrs
 
 from filter_ban.channel import ENTRIES_A_MESSAGE, encode
 from filter_ban.client import ClientKey, key_text, parse_network
+from filter_ban.daemon.time_to_ban import TimeToBan
 from filter_ban.explanation import BY_HAND
 from filter_ban.model import Ban, Enforcement, Mode
 
@@ -42,7 +43,8 @@ class Entries:
     def __init__(self, backend: str) -> None:
         self.backend = backend
         self.last_sync = SyncState()
-        self.changed_by_others = 0  # entries that were, and have been repaired
+        self.missing = 0  # entries that were, in all comparisons
+        self.foreign = 0
         self.counts_packets = False
         self.dropped = 0  # packets, of all bans there have been
         self._states: dict[ClientKey, Enforcement] = {}
@@ -51,10 +53,20 @@ class Entries:
         self._early: set[ClientKey] = set()  # in the table, and the ban is not yet committed
         self._dropped: dict[ClientKey, int] = {}
 
+    @property
+    def changed_by_others(self) -> int:
+        """How many entries others had changed; they have been repaired."""
+        return self.missing + self.foreign
+
     def await_entry(self, client: ClientKey) -> None:
         """Take note that an entry was asked for."""
         self._enter(client, Enforcement.PENDING)
         self._problems.pop(client, None)
+
+    def clear(self) -> None:
+        """Forget all entries; the sums stay."""
+        for memory in (self._states, self._counts, self._problems, self._early, self._dropped):
+            memory.clear()
 
     def drop(self, client: ClientKey) -> bool:
         """Forget the entry of *client*; return whether there was one."""
@@ -99,7 +111,8 @@ class Entries:
             foreign=message.get("foreign", 0),
             rule_present=message.get("rule_present"),
         )
-        self.changed_by_others += self.last_sync.missing + self.last_sync.foreign
+        self.missing += self.last_sync.missing
+        self.foreign += self.last_sync.foreign
         self.counts_packets = message.get("counts", False)
 
     def _mark(self, client: ClientKey, state: Enforcement) -> bool:
@@ -153,17 +166,32 @@ class Enforcer:
     Args:
         send: Sends a message.
         backends: Names of the backends.
+        time_to_ban: Is told of bans by a rule; None: nothing is measured.
 
     """
 
-    def __init__(self, send: Callable[[bytes], None], *, backends: Sequence[str]) -> None:
+    def __init__(
+        self,
+        send: Callable[[bytes], None],
+        *,
+        backends: Sequence[str],
+        time_to_ban: TimeToBan | None = None,
+    ) -> None:
         self.backends = {name: Entries(name) for name in backends}
         self._send = send
+        self._time_to_ban = time_to_ban
         self._uncommitted: set[ClientKey] = set()
         self._mode = Mode.ENFORCE
         self._waiting: dict[int, tuple[set[str], asyncio.Future[None]]] = {}
 
     # --- asking
+
+    def begin(self, backends: Sequence[str], mode: Mode) -> None:
+        """Have these *backends* from now on; what should be in force is told anew after this."""
+        self.backends = {name: self.backends.get(name) or Entries(name) for name in backends}
+        for entries in self.backends.values():
+            entries.clear()
+        self._mode = mode
 
     def start(self, bans: Iterable[Ban], mode: Mode, *, more: bool) -> None:
         """Tell the enforcer a piece of all that should be in force; *more*: it is not the last one."""
@@ -178,15 +206,31 @@ class Enforcer:
             self._uncommitted.update(ban.client for ban in wanted)
         by_hand = [ban for ban in wanted if committed or ban.rule == BY_HAND]
         by_rule = [ban for ban in wanted if not (committed or ban.rule == BY_HAND)] if by_hand else wanted
-        for some, is_by_rule in ((by_hand, False), (by_rule, True)):
-            for at in range(0, len(some), ENTRIES_A_MESSAGE):
-                batch = _entries(some[at : at + ENTRIES_A_MESSAGE])
-                self._send(encode("change", {"add": batch, "remove": [], "by_rule": is_by_rule}))
+        if self._time_to_ban is not None:
+            self._time_to_ban.decided(ban.client for ban in by_rule)
+        self._add(by_hand, by_rule=False)
+        self._add(by_rule, by_rule=True)
+
+    def push_again(self, bans: Iterable[Ban]) -> None:
+        """Ask once more for entries of *bans*, which was done and may have been forgotten."""
+        self._add(self._wanted(bans), by_rule=False)
+
+    def _add(self, bans: Sequence[Ban], *, by_rule: bool) -> None:
+        for at in range(0, len(bans), ENTRIES_A_MESSAGE):
+            batch = _entries(bans[at : at + ENTRIES_A_MESSAGE])
+            self._send(encode("change", {"add": batch, "remove": [], "by_rule": by_rule}))
 
     def withdraw(self, clients: Iterable[ClientKey]) -> None:
         """Ask that the entries of *clients* be removed."""
         removed = [client for client in clients if self._drop(client)]
         self._uncommitted.difference_update(removed)
+        if self._time_to_ban is not None:
+            self._time_to_ban.withdrawn(removed)
+        self.remove(removed)
+
+    def remove(self, clients: Iterable[ClientKey]) -> None:
+        """Ask that entries of *clients* be removed, whether or not there are any."""
+        removed = list(clients)
         for at in range(0, len(removed), ENTRIES_A_MESSAGE):
             batch = [key_text(client) for client in removed[at : at + ENTRIES_A_MESSAGE]]
             self._send(encode("change", {"add": [], "remove": batch, "by_rule": False}))
@@ -227,15 +271,27 @@ class Enforcer:
             self._uncommitted.discard(client)
             for entries in self.backends.values():
                 entries.committed(client)
+            self._look_at(client)
 
     def outcome(self, message: dict[str, Any]) -> None:
         """Take note of what a firewall command did."""
-        self.backends[message["backend"]].heed(message, self._uncommitted)
+        entries = self.backends.get(message["backend"])
+        if entries is not None:  # else it is one that is filled no more
+            entries.heed(message, self._uncommitted)
+        if self._time_to_ban is not None:
+            for network in message.get("in_force", ()):
+                self._look_at(parse_network(network))
+
+    def _look_at(self, client: ClientKey) -> None:
+        """Tell who measures that the ban of *client* is in force, if it is."""
+        if self._time_to_ban is not None and self.state_of(client) is Enforcement.IN_FORCE:
+            self._time_to_ban.in_force([client])
 
     def synced(self, message: dict[str, Any]) -> None:
         """Take note of what a full comparison found."""
         name = message["backend"]
-        self.backends[name].synced(message)
+        if name in self.backends:
+            self.backends[name].synced(message)
         unheard, compared = self._waiting.get(message.get("asked", 0), (set(), None))
         unheard.discard(name)
         if compared is not None and not unheard and not compared.done():

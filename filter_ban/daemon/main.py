@@ -75,6 +75,7 @@ async def _serve(start: dict[str, Any], channel: socket.socket) -> None:
     ]
     await service.stopping.wait()
     await fronts.close()
+    service.hourly.hand_over()
     for chore in chores:
         chore.cancel()
     stoppers = (

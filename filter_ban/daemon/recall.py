@@ -14,7 +14,7 @@ from filter_ban.client import ClientKey
 from filter_ban.ledger import Ledger, LedgerError, LedgerReader, open_reader
 from filter_ban.ledger.schema import USER_KEY_BYTES
 from filter_ban.logline import fact
-from filter_ban.model import Ban, Login, Strike
+from filter_ban.model import Allowance, Ban, Login, Strike
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -32,10 +32,18 @@ def open_ledger(path: Path) -> tuple[Ledger | None, bytes]:
     return ledger, ledger.user_key
 
 
-def memory(ledger: LedgerReader, forget_s: float) -> tuple[list[Ban], list[Offence]]:
-    """Return the active bans and the offences that are not forgotten."""
+def memory(ledger: LedgerReader, forget_s: float) -> tuple[list[Allowance], list[Ban], list[Offence]]:
+    """Return who is let in, the active bans, and the offences that are not forgotten."""
     now_s = time.time()
-    return list(ledger.active_bans(now_s)), list(ledger.offences(now_s - forget_s))
+    bans, offences = ledger.active_bans(now_s), ledger.offences(now_s - forget_s)
+    return list(ledger.allowances(now_s)), list(bans), list(offences)
+
+
+async def allowances(path: Path) -> list[Allowance]:
+    """Return whom the ledger at *path* lets in; nobody where it cannot be read."""
+    consequence = "nobody is let in by hand"
+    pieces = _pieces(path, lambda reader: reader.allowances(time.time()), consequence)
+    return [allowance async for piece in pieces for allowance in piece]
 
 
 async def bans(path: Path) -> AsyncIterator[list[Ban]]:
@@ -63,6 +71,17 @@ async def logins(path: Path, since_s: float) -> AsyncIterator[list[Login]]:
     """Yield the logins after *since_s*, newest first, in pieces; none where the ledger cannot be read."""
     consequence = "earlier logins are unknown"
     async for piece in _pieces(path, lambda reader: reader.logins_since(since_s), consequence):
+        yield piece
+
+
+async def ban_starts(path: Path, since_s: float) -> AsyncIterator[list[int]]:
+    """Yield when bans began, active and past, from *since_s* on, in pieces; none where the ledger cannot be read."""
+    consequence = "earlier bans are not shown"
+    async for piece in _pieces(
+        path,
+        lambda reader: (start_s for _, start_s, *_ in reader.ban_spans(since_s, time.time())),
+        consequence,
+    ):
         yield piece
 
 

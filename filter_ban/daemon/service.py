@@ -10,32 +10,31 @@ import asyncio
 import gc
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from filter_ban import tags
-from filter_ban.client import NetworkSet, key_text, parse_network
+from filter_ban import logline
+from filter_ban.client import ClientKey, NetworkSet, key_text, parse_network
 from filter_ban.clients import Clients
 from filter_ban.config import Config
 from filter_ban.daemon import recall
 from filter_ban.daemon.alarms import Alarms
 from filter_ban.daemon.enforcement import Enforcer
+from filter_ban.daemon.hooks import HookObserver
+from filter_ban.daemon.hourly import HourlyTallies
+from filter_ban.daemon.meter import Meter
+from filter_ban.daemon.minutes import AN_HOUR_S
 from filter_ban.daemon.observer import Observer
+from filter_ban.daemon.sensors import Sensors
+from filter_ban.daemon.steering import Steering
+from filter_ban.daemon.tallies import Tallies
 from filter_ban.daemon.turns import PIECE, Turns
 from filter_ban.engine import Engine, Policy
 from filter_ban.ledger import Ledger, LedgerWriter, Retention
 from filter_ban.logline import fact
-from filter_ban.model import Ban, Mode
+from filter_ban.model import Allowance, Ban, Mode
 from filter_ban.recording import Encoder, Recorder
-from filter_ban.sensors.blocklistd import BlocklistdSensor
-from filter_ban.sensors.decoy import DecoySensor
-from filter_ban.sensors.dovecot import DovecotSensor
-from filter_ban.sensors.opensmtpd import OpensmtpdSensor
-from filter_ban.sensors.postfix import PostfixSensor
-from filter_ban.sensors.sensor import Sensor
-from filter_ban.verdicts import Verdicts
 
 _log = logging.getLogger(__name__)
 LINES_AT_ONCE: Final = 50  # up to so many bans have a line each in the log; above, one tells of all
@@ -59,71 +58,65 @@ class Service:
         self.ledger_path = ledger_path
         self.listeners = listeners
         self.started_s = time.time()
-        self.enforcer = Enforcer(send, backends=config.firewall.backend)
+        self.send = send
+        self.allowed: dict[ClientKey, Allowance] = {}
+        self.steering = Steering(self)
+        self.surroundings = NetworkSet(parse_network(text) for text in surroundings)
+        policy = self._policy()
+        self.meter = Meter(policy) if _has_metrics(listeners) else None
+        self.enforcer = Enforcer(
+            send,
+            backends=config.firewall.backend,
+            time_to_ban=None if self.meter is None else self.meter.time_to_ban,
+        )
         self.alarms = Alarms(
             self.enforcer.state_of,
             check=lambda: self._begin(self.enforcer.sync()),
             ports=config.firewall.ports,
             clock=time.time,
         )
-        self.surroundings = NetworkSet(parse_network(text) for text in surroundings)
-        policy = self._policy()
         self.engine = Engine(policy)
         self.clients = Clients(policy)
-        self.verdicts = Verdicts(self.engine, config.reply.banned, self.alarms.heard)
-        self.observers: list[Observer] = []
         self.restoring = True
         self.turns = Turns()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._retired: Counter[str] = Counter()
-        self._relays: set[OpensmtpdSensor] = set()
         self.stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         ledger, user_key = recall.open_ledger(ledger_path)
-        self.users = tags.UserTags(user_key)
         self.writer = LedgerWriter(
             ledger_path,
             clock=time.time,
-            retention=Retention(
-                strike_age_s=policy.longest_window_s,
-                ban_age_s=policy.forget_s,
-                login_age_s=policy.guard.remember,
-            ),
+            retention=_retention(policy),
             ledger=ledger,
             user_key=user_key,
             on_committed=self._on_committed,
             on_opened=self._on_opened,
         )
         self.recorder = _recorder(config, user_key)
-        self._common: dict[str, Any] = {
-            "engine": self.engine,
-            "clients": self.clients,
-            "users": self.users,
-            "secrets": tags.SecretTags(),
-            "clock": time.time,
-            "recorder": self.recorder,
-        }
-        self.postfix_verdicts = Verdicts(
-            self.engine, config.postfix.banned or config.reply.banned, self.alarms.heard
+        self.sensors = Sensors(
+            config=config,
+            engine=self.engine,
+            clients=self.clients,
+            user_key=user_key,
+            recorder=self.recorder,
+            heard=self.alarms.heard,
         )
-        self.postfix = PostfixSensor(
-            **self._common,
-            verdicts=self.postfix_verdicts,
-            submission_ports=config.postfix.submission_ports,
-            bad_helo=config.helo.bad,
-        )
-        self.dovecot = DovecotSensor(**self._common, verdicts=self.verdicts)
-        self.decoy = DecoySensor(**self._common, verdicts=self.verdicts)
-        self.blocklistd = BlocklistdSensor(**self._common, verdicts=self.verdicts)
+        self.tallies = Tallies(self.engine, self.turns, lambda: self.sensors.refused, time.time)
+        self.hourly = HourlyTallies(self, time.time)
+        self.hooks = HookObserver(config.hooks, lambda: self.engine.policy.mode)
+        self.observers: list[Observer] = [self.tallies, self.hourly, self.hooks]
+        if self.meter is not None:
+            self.observers.append(self.meter)
 
     def _policy(self) -> Policy:
         surroundings = tuple(self.surroundings) if self.config.never.own_addresses else ()
-        return Policy.compile(self.config, surroundings)
+        return Policy.compile(self.config, (*surroundings, *self.allowed))
 
     # --- what the ledger remembers
 
     async def recall_bans(self) -> None:
         """Take over the bans from the ledger, put them in force, and hand the ledger to its writer."""
+        await self.steering.recall(await recall.allowances(self.ledger_path))
         mode = self.engine.policy.mode
         async for bans in recall.bans(self.ledger_path):
             self.enforcer.start(self._take_over(bans), mode, more=True)
@@ -144,7 +137,10 @@ class Service:
         async for strikes in recall.strikes(self.ledger_path, since_s):
             await self.turns.next()
             self.engine.restore_strikes(strikes)
+            self.tallies.recall_strikes(strikes)
             self.settle()
+        async for starts_s in recall.ban_starts(self.ledger_path, self.started_s - AN_HOUR_S):
+            self.tallies.minutes.recall("bans", starts_s)
         self.restoring = False
 
     def _take_over(self, bans: Iterable[Ban]) -> list[Ban]:
@@ -159,11 +155,15 @@ class Service:
         memory = recall.memory(ledger, self.config.ban.forget)
         self._loop.call_soon_threadsafe(self._join, *memory)
 
-    def _join(self, bans: list[Ban], offences: list[recall.Offence]) -> None:
+    def _join(self, allowances: list[Allowance], bans: list[Ban], offences: list[recall.Offence]) -> None:
+        self.writer.allow(list(self.allowed.values()))
         self.writer.record(list(self.engine.bans.values()))
-        self._begin(self._take_over_all(bans, offences))
+        self._begin(self._take_over_all(allowances, bans, offences))
 
-    async def _take_over_all(self, bans: list[Ban], offences: list[recall.Offence]) -> None:
+    async def _take_over_all(
+        self, allowances: list[Allowance], bans: list[Ban], offences: list[recall.Offence]
+    ) -> None:
+        await self.steering.recall(allowances)
         async for piece in self.turns.pieces(bans):
             self.enforcer.push(self._take_over(piece), committed=True)
         async for past in self.turns.pieces(offences):
@@ -190,15 +190,27 @@ class Service:
                 self.enforcer.synced(argument)
             case "surroundings":
                 self.surroundings = NetworkSet(parse_network(text) for text in argument)
-                await self._reconfigure()
+                await self.reconfigure(self.config)
+            case "reload":
+                await self.steering.reloaded(argument)
             case "stop":
                 self.stopping.set()
             case _:
-                _log.error(fact("unknown-message", verb=verb))
+                _log.error(
+                    fact(
+                        "unknown-message",
+                        verb=verb,
+                        why="the enforcer is of another version",
+                        remedy="restart the daemon",
+                    )
+                )
 
     async def expire(self) -> None:
         """End the bans whose time is over, and weigh up what nothing has resolved by now."""
         self.alarms.forget()
+        await self.steering.expire()
+        self.tallies.minutes.tick()
+        self.hourly.pass_time()
         self.engine.resolve(time.time())
         self.settle()
         over = self.engine.expire(time.time(), PIECE)
@@ -215,50 +227,48 @@ class Service:
         async for piece in self.turns.pieces(list(self.engine.offenders)):
             self.engine.forget_offences(time.time(), piece)
 
-    async def _reconfigure(self) -> None:
+    async def reconfigure(self, config: Config, *, firewall_anew: bool = False) -> None:
+        """
+        Go by *config*, and by who is never banned now; all answers from here on do.
+
+        Args:
+            config: With everything that cannot change while the process runs as it is.
+            firewall_anew: The enforcer must be told again what should be in force.
+
+        """
+        firewall_anew = firewall_anew or config.mode is not self.config.mode
+        self.config = config
+        logline.set_level(config.log.level)
         policy = self._policy()
         self.engine.reconfigure(policy)
         self.clients.reconfigure(policy)
+        self.writer.retention = _retention(policy)
+        self.sensors.reconfigure(config)
+        self.hooks.reconfigure(config.hooks)
+        self.alarms.judge_by(config.firewall.ports)
+        await self._lift_spared(policy)
+        if firewall_anew:
+            await self._push_all()
+
+    async def _push_all(self) -> None:
+        """Tell the enforcer anew what should be in force, and then what has changed meanwhile."""
+        config, bans = self.config, self.engine.bans
+        self.enforcer.begin(config.firewall.backend, config.mode)
+        told: dict[ClientKey, Ban] = {}
+        async for piece in self.turns.pieces(list(bans.values())):
+            active = [ban for ban in piece if bans.get(ban.client) is ban]
+            told |= {ban.client: ban for ban in active}
+            self.enforcer.start(active, config.mode, more=True)
+        self.enforcer.start((), config.mode, more=False)
+        self.enforcer.remove(client for client in told if client not in bans)
+        self.enforcer.push_again(ban for client, ban in bans.items() if told.get(client) is not ban)
+
+    async def _lift_spared(self, policy: Policy) -> None:
         now_s = time.time()
         async for piece in self.turns.pieces(list(self.engine.bans.values())):
             covered = [ban for ban in piece if policy.never.covering(ban.client) is not None]
             spared = [ban for ban in covered if self.engine.lift(ban.client) is not None]
             self.ended(spared, "never-list", now_s)
-
-    # --- sensors
-
-    def new_sensor(self) -> OpensmtpdSensor:
-        """Return a sensor for one more smtpd."""
-        sensor = OpensmtpdSensor(
-            **self._common,
-            verdicts=self.verdicts,
-            smtps_ports=self.config.opensmtpd.smtps_ports,
-            submission_ports=self.config.opensmtpd.submission_ports,
-            bad_helo=self.config.helo.bad,
-        )
-        self._relays.add(sensor)
-        return sensor
-
-    @property
-    def relays(self) -> int:
-        """How many relays are connected."""
-        return len(self._relays)
-
-    @property
-    def refused(self) -> int:
-        """How often a client was refused."""
-        return self.verdicts.refused + self.postfix_verdicts.refused
-
-    def retire(self, sensor: OpensmtpdSensor) -> None:
-        """Keep the counts of a sensor whose smtpd is gone."""
-        self._relays.discard(sensor)
-        self._retired.update(sensor.counts)
-
-    @property
-    def events(self) -> Counter[str]:
-        """What all sensors saw, by kind."""
-        sensors: list[Sensor] = [*self._relays, self.postfix, self.dovecot, self.decoy, self.blocklistd]
-        return sum((sensor.counts for sensor in sensors), self._retired.copy())
 
     # --- consequences
 
@@ -302,6 +312,18 @@ class Service:
         self._loop.call_soon_threadsafe(self.enforcer.committed, [ban.client for ban in bans])
 
 
+def _retention(policy: Policy) -> Retention:
+    return Retention(
+        strike_age_s=policy.longest_window_s,
+        ban_age_s=policy.forget_s,
+        login_age_s=policy.guard.remember,
+    )
+
+
+def _has_metrics(listeners: Iterable[dict[str, Any]]) -> bool:
+    return any(one["service"] == "metrics" and one["fd"] is not None for one in listeners)
+
+
 def _recorder(config: Config, user_key: bytes) -> Recorder | None:
     if config.record.path is None:
         return None
@@ -324,7 +346,7 @@ def _particulars(ban: Ban) -> dict[str, object]:
     return {
         "until": ban.end_s or "lifted",
         "rule": ban.rule,
-        "strikes": f"{ban.strikes:g}",
+        "strikes": round(ban.strikes, 2),
         "offence": ban.offence,
         "reference": ban.reference,
     }

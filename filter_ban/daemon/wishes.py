@@ -37,7 +37,7 @@ class Wish:
         length_s = request.get("length")
         end_s = own["end"] if "end" in own else None if length_s is None else now_s + length_s
         reason = excerpt(str(own.get("reason") or request.get("reason") or BY_HAND), MAX_REASON)
-        return cls(own.get("client"), end_s, reason, _end_problem(end_s, now_s))
+        return cls(own.get("client"), end_s, reason, end_problem(end_s, now_s))
 
     def outcome(self, before: Ban | None) -> str:
         """Return what becomes of the wish where the client is under the ban *before*: no ban is ever shortened."""
@@ -47,7 +47,8 @@ class Wish:
         return "unchanged" if lasts else "extended"
 
 
-def _end_problem(end_s: Any, now_s: int) -> str:
+def end_problem(end_s: Any, now_s: int) -> str:
+    """Return what is wrong with an end, whatever it is; "" where nothing is."""
     if end_s is None:
         return ""
     if type(end_s) is not int:

@@ -3,17 +3,22 @@
 
 import os
 import pwd
+import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Final
 
 from filter_ban.channel import MessageReader, encode
 
 MAX_UNSENT_BYTES: Final = 64 << 20
 _READ_BYTES: Final = 1 << 18
+_STATUS: Final = Path("/proc/self/status")  # proc_pid_status(5); only Linux has it
+_AMBIENT: Final = re.compile(r"^CapAmb:\s*0*[1-9a-f]", re.MULTILINE)
 
 
 class EngineProcess:
@@ -26,7 +31,7 @@ class EngineProcess:
             if user is not None:
                 identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "filter_ban.daemon", str(theirs.fileno())],
+                [*_giving_up(), sys.executable, "-m", "filter_ban.daemon", str(theirs.fileno())],
                 pass_fds=(theirs.fileno(), *descriptors),
                 stdin=subprocess.DEVNULL,
                 **identity,
@@ -112,3 +117,17 @@ def engine_user(name: str) -> pwd.struct_passwd | None:
     if not name or os.geteuid() != 0:
         return None
     return pwd.getpwnam(name)
+
+
+def _giving_up() -> list[str]:
+    """
+    Return what starts a program without the capabilities that programs started by us keep: the firewall's tools need them.
+
+    Nothing where there are none, as for root with an engine of another user. Source: capabilities(7), setpriv(1).
+    """
+    try:
+        has_some = _AMBIENT.search(_STATUS.read_text())
+    except OSError:
+        return []
+    setpriv = shutil.which("setpriv") if has_some else None
+    return [] if setpriv is None else [setpriv, "--ambient-caps=-all", "--inh-caps=-all", "--"]

@@ -12,12 +12,15 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
+import attrs
+
 from filter_ban.channel import ENTRIES_A_MESSAGE
 from filter_ban.client import ClientKey, NetworkSet, key_text, parse_network
 from filter_ban.config import Config
+from filter_ban.config.schema import IPSET_BACKENDS
 from filter_ban.enforcer.surroundings import find_surroundings
 from filter_ban.enforcer.worker import TableWorker
-from filter_ban.firewall import Guard, Options, Run, make_backend
+from filter_ban.firewall import Guard, Options, Run, make_backend, options_of
 from filter_ban.firewall.pace import Pace
 from filter_ban.logline import fact
 from filter_ban.text import excerpt
@@ -43,32 +46,79 @@ class Firewall:
 
     def __init__(self, config: Config, run: Run, look_around: Callable[[tuple[str, ...]], str]) -> None:
         self._config = config
+        self._run = run
         self._look_around = look_around
         self._news: deque[News] = deque()
         self._wake: Callable[[], None] = lambda: None
-        options = _options(config)
-        self._workers = [
-            TableWorker(make_backend(name, options), run, self._tell) for name in config.firewall.backend
-        ]
+        self._workers = self._make_workers(config)
         self._pace = Pace(config.firewall.max_per_minute)
         self._refused = 0  # since the last line of log on that
         self._refusal_logged_s = float("-inf")
         self._incoming: dict[ClientKey, int | None] = {}  # of a replacement that is not complete
+        self._spared: tuple[ClientKey, ...] = ()
         self._stopping = threading.Event()
-        self._look()
+        self.surroundings = find_surroundings(look_around)
+        self._guard = self._make_guard()
+
+    def _make_workers(self, config: Config) -> dict[str, TableWorker]:
+        """Return a worker for each backend, by the table that it fills."""
+        firewall = config.firewall
+        options = options_of(firewall)
+        return {
+            _table(name, options): TableWorker(make_backend(name, options), self._run, self._tell)
+            for name in firewall.backend
+        }
+
+    def _make_guard(self) -> Guard:
+        never = self._config.never
+        own = self.surroundings if never.own_addresses else frozenset()
+        return Guard(
+            NetworkSet((*never.networks, *own, *self._spared)),
+            widest_ipv4=never.widest.ipv4,
+            widest_ipv6=never.widest.ipv6,
+            max_entries=self._config.firewall.max_entries,
+        )
+
+    # --- from the beginning to the end; called from the supervisor's thread
 
     def start(self, wake: Callable[[], None]) -> None:
         """Begin; *wake* is called from other threads when there is news."""
         self._wake = wake
-        for worker in self._workers:
+        for worker in self._workers.values():
             worker.start()
         threading.Thread(target=self._keep_looking, name="surroundings", daemon=True).start()
+
+    def reconfigure(self, config: Config) -> bool:
+        """
+        Go by *config* from now on; return whether the engine must say anew what should be in force.
+
+        Tables that are filled no more are emptied. Those that go on being filled are not touched before the engine has
+        said what should be in them.
+
+        Raises:
+            ValueError: an option cannot be an argument of a backend's tool; nothing is changed.
+
+        """
+        old, new = self._config.firewall, config.firewall
+        anew = attrs.evolve(old, max_per_minute=new.max_per_minute) != new
+        if anew:
+            workers = self._make_workers(config)
+            retired, self._workers = self._workers, workers
+            for table, worker in retired.items():
+                worker.retire(empty=table not in workers)
+            for worker in workers.values():
+                worker.start(await_replacement=True)
+        if old.max_per_minute != new.max_per_minute:
+            self._pace = Pace(new.max_per_minute)
+        self._config = config
+        self._guard = self._make_guard()
+        return anew
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """End after the commands that run now; the tables stay as they are."""
         self._stopping.set()
         deadline_s = time.monotonic() + timeout_s
-        for worker in self._workers:
+        for worker in self._workers.values():
             worker.stop(max(0.0, deadline_s - time.monotonic()))
 
     # --- what the engine asks for; called from the supervisor's thread
@@ -79,22 +129,27 @@ class Firewall:
         if more:
             return
         replacement, self._incoming = self._incoming, {}
-        for worker in self._workers:
+        for worker in self._workers.values():
             worker.replace(replacement)
 
     def change(self, adds: Iterable[Any], removes: Iterable[str], *, by_rule: bool) -> None:
         """Want some entries more and some less; *by_rule*: nobody asked for these, so there is a limit on their pace."""
         gone = [parse_network(text) for text in removes]
-        held = self._workers[0].clients if self._workers else ()
+        held = next((worker.clients for worker in self._workers.values()), ())
         allowed = self._checked(adds, held=held)
         if by_rule:
             allowed = self._slowed(allowed, held)
-        for worker in self._workers:
+        for worker in self._workers.values():
             worker.change(allowed, gone)
+
+    def spare(self, networks: Iterable[str]) -> None:
+        """Push nothing that shares an address with *networks*, beside what is never pushed; these take the old ones' place."""
+        self._spared = tuple(map(parse_network, networks))
+        self._guard = self._make_guard()
 
     def ask_for_sync(self, number: int) -> None:
         """Compare tables and bans now; the reports will carry *number*."""
-        for worker in self._workers:
+        for worker in self._workers.values():
             worker.ask_for_sync(number)
 
     def _checked(self, entries: Iterable[Any], held: Collection[ClientKey]) -> dict[ClientKey, int | None]:
@@ -119,7 +174,7 @@ class Firewall:
             return
         self._log_refusal(*refused[0], len(refused))
         failed = [[key_text(key), why] for key, why in refused]
-        for worker in self._workers:
+        for worker in self._workers.values():
             for at in range(0, len(failed), ENTRIES_A_MESSAGE):
                 self._tell("outcome", {"backend": worker.name, "failed": failed[at : at + ENTRIES_A_MESSAGE]})
 
@@ -154,34 +209,16 @@ class Firewall:
 
     # --- our own addresses
 
-    def _look(self) -> None:
-        self.surroundings = find_surroundings(self._look_around)
-        never = self._config.never
-        own = self.surroundings if never.own_addresses else frozenset()
-        self._guard = Guard(
-            NetworkSet((*never.networks, *own)),
-            widest_ipv4=never.widest.ipv4,
-            widest_ipv6=never.widest.ipv6,
-            max_entries=self._config.firewall.max_entries,
-        )
-
     def _keep_looking(self) -> None:
         while not self._stopping.wait(LOOK_EVERY_S):
-            before = self.surroundings
-            self._look()
-            if self.surroundings != before:
-                self._tell("surroundings", [key_text(key) for key in self.surroundings])
+            found = find_surroundings(self._look_around)
+            if found != self.surroundings:
+                self.surroundings = found
+                self._guard = self._make_guard()
+                self._tell("surroundings", [key_text(key) for key in found])
 
 
-def _options(config: Config) -> Options:
-    firewall = config.firewall
-    return Options(
-        ports=firewall.ports,
-        table=firewall.table,
-        anchor=firewall.anchor,
-        hook=firewall.hook,
-        action=firewall.action,
-        max_entries=firewall.max_entries,
-        helper="" if firewall.helper is None else str(firewall.helper),
-        helper_protocol=firewall.helper_protocol,
-    )
+def _table(backend: str, options: Options) -> str:
+    """Return what names the table that *backend* fills: several fill the same sets."""
+    kind = "ipset" if backend in IPSET_BACKENDS else backend
+    return f"{kind} {options.table} {options.anchor} {options.helper}"

@@ -25,6 +25,7 @@ POSTFIX: Final = "postfix"
 DOVECOT: Final = "dovecot"
 DECOY: Final = "decoy"
 BLOCKLISTD: Final = "blocklistd"
+METRICS: Final = "metrics"
 _BACKLOG: Final = 1024  # what connects while an engine is replaced waits here; the system may allow less
 _FOR_ALL: Final = 0o666  # who may speak on relay.sock, or report on blocklistd's, is decided by the uid
 _FOR_OWNER: Final = 0o660
@@ -102,6 +103,7 @@ def listen(config: Config, folder: Path, owner: tuple[int, int] | None) -> list[
         POSTFIX: config.postfix.listen,
         DOVECOT: config.dovecot.listen,
         DECOY: config.decoy.listen,
+        METRICS: config.metrics.listen,
     }
     for service, endpoints in configured.items():
         if service not in taken:
@@ -220,7 +222,7 @@ def _from_systemd() -> Iterator[Listener]:
     for fd, name in enumerate(names, _SYSTEMD_FIRST_FD):
         if name == BLOCKLISTD:
             yield _take_blocklistd(socket.socket(fileno=fd))
-        elif name in (RELAY_SOCKET, CONTROL_SOCKET, POSTFIX, DOVECOT, DECOY):
+        elif name in (RELAY_SOCKET, CONTROL_SOCKET, POSTFIX, DOVECOT, DECOY, METRICS):
             listener = socket.socket(fileno=fd)
             listener.setblocking(False)
             yield Listener(name, _SYSTEMD, listener)

@@ -16,6 +16,7 @@ from filter_ban.config import Config, ConfigError, Fault, load_config
 from filter_ban.enforcer.engine_process import EngineProcess, engine_user
 from filter_ban.enforcer.firewall import Firewall
 from filter_ban.enforcer.listeners import AlreadyRunning, Listener, listen, make_folder, open_lock
+from filter_ban.enforcer.reload import Reload
 from filter_ban.enforcer.supervisor import Supervisor
 from filter_ban.firewall import Command, FirewallError, Runner
 from filter_ban.logline import fact
@@ -30,20 +31,30 @@ SECRET_KEY: Final = "dovecot.secret_file"  # noqa: S105 - the key's name
 MAX_SECRET: Final = 200
 
 
-def serve(config_path: Path | None) -> int:
+def serve(config_path: Path | None, *, log_json: bool = False) -> int:
     """
     Run the daemon until it is told to stop.
+
+    Args:
+        config_path: Of the configuration; None: the usual one.
+        log_json: Whether to log in JSON whatever ``log.form`` says.
 
     Returns: the exit status: 0 stopped or running already, 69 the machine does not let us, 78 the configuration.
 
     """
-    logline.set_up()
+    form = "json" if log_json else None
+    logline.set_up(form=form or "text", process="enforcer")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # credentials pass through
     try:
-        return _serve(*load_config(config_path))
+        config, file, content = load_config(config_path)
+        log = {"level": config.log.level, "form": form or config.log.form}
+        logline.set_up(**log, process="enforcer")
+        return _serve(config_path, config, file, content, log)
     except ConfigError as error:
         for line in str(error).splitlines():
-            _log.critical(fact("configuration-wrong", fault=line))
+            _log.critical(
+                fact("configuration-wrong", fault=line, consequence="no daemon", remedy="filter-ban check")
+            )
         return EXIT_CONFIGURATION
     except AlreadyRunning as running:
         _log.info(fact("not-needed", why=running))
@@ -53,7 +64,7 @@ def serve(config_path: Path | None) -> int:
         return EXIT_UNAVAILABLE
 
 
-def _serve(config: Config, file: str, content: str) -> int:
+def _serve(path: Path | None, config: Config, file: str, content: str, log: dict[str, str]) -> int:
     user = _user(config.daemon.user)
     owner = None if user is None else (user.pw_uid, user.pw_gid)
     configured = config.daemon.socket_dir
@@ -75,9 +86,11 @@ def _serve(config: Config, file: str, content: str) -> int:
             "ledger": os.fspath(ledger),
             "listeners": [_description(listener) for listener in listeners],
             "secret": secret,
+            "log": log,
         },
         spawn=lambda: EngineProcess([sock.fileno() for sock in sockets], user),
         firewall=firewall,
+        reload=Reload(path, config, firewall),
     )
     _log.info(fact("start", folder=folder, ledger=ledger, configuration=file, python=sys.version.split()[0]))
     firewall.start(supervisor.wake)
@@ -94,7 +107,7 @@ def _firewall(config: Config, file: str, run: Runner) -> Firewall:
         return Firewall(config, run, lambda argv: _output(run, argv))
     except ValueError as error:  # a name that is fine for one tool may not be for another
         key, _, rule = str(error).partition(": ")
-        raise ConfigError(file, [Fault(key, "", rule)]) from None
+        raise ConfigError(file, [Fault(key, None, rule)]) from None
 
 
 def _user(name: str) -> pwd.struct_passwd | None:

@@ -37,13 +37,22 @@ class Supervisor:
         start: What each engine is told first (see :mod:`filter_ban.channel`), without the surroundings.
         spawn: Starts an engine.
         firewall: Runs the firewall's commands, in threads of its own.
+        reload: Reads the configuration again and applies it here; returns what the engine is told of it.
 
     """
 
-    def __init__(self, start: dict[str, Any], spawn: Callable[[], EngineProcess], firewall: Firewall) -> None:
+    def __init__(
+        self,
+        start: dict[str, Any],
+        spawn: Callable[[], EngineProcess],
+        firewall: Firewall,
+        reload: Callable[[], dict[str, Any]],
+    ) -> None:
         self._start = start
         self._spawn = spawn
         self._firewall = firewall
+        self._reload = reload
+        self._reload_due = False
         self._engine: EngineProcess | None = None
         self._started_s = self._alive_s = 0.0
         self._heard = False
@@ -60,19 +69,33 @@ class Supervisor:
             self._wake.send(b"\0")
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
+        """Serve until SIGTERM or SIGINT; SIGHUP has the configuration read again."""
         for stop in (signal.SIGTERM, signal.SIGINT):
             signal.signal(stop, self._stop)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, self._ask_for_reload)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # only to be woken
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         while not self._stopping:
             self._keep_engine()
             self._look()
+            if self._reload_due:
+                self._reload_due = False
+                self._load_again(0)
         self._end()
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
+
+    def _ask_for_reload(self, *_: object) -> None:
+        self._reload_due = True
+
+    def _load_again(self, asked: int) -> None:
+        """Read the configuration again; an engine that is started later begins with what is in force then."""
+        outcome = self._reload()
+        if not outcome["problem"]:
+            self._start |= {"file": outcome["file"], "config": outcome["config"]}
+        if self._engine is not None:
+            self._engine.tell("reload", {**outcome, "asked": asked})
 
     # --- the engine's life
 
@@ -104,7 +127,7 @@ class Supervisor:
         now_s = time.monotonic()
         self._start_at_s = now_s + self._pause_s
         _log.error(
-            fact("engine-lost", why=why, lived_s=f"{now_s - self._started_s:.1f}", again_in_s=self._pause_s)
+            fact("engine-lost", why=why, lived_s=round(now_s - self._started_s, 1), again_in_s=self._pause_s)
         )
 
     # --- the loop
@@ -146,6 +169,10 @@ class Supervisor:
             self._firewall.change(argument["add"], argument["remove"], by_rule=argument["by_rule"])
         elif verb == "sync" and type(argument) is int:
             self._firewall.ask_for_sync(argument)
+        elif verb == "spare":
+            self._firewall.spare(argument)
+        elif verb == "reload" and type(argument) is int:
+            self._load_again(argument)
         elif verb != "alive":
             raise ValueError(f"unknown verb {verb!r}")
 

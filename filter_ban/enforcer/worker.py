@@ -51,6 +51,8 @@ class TableWorker:
         self._retry_at_s = float("inf")
         self._next_sync_s = time.monotonic() + SYNC_EVERY_S
         self._changed = threading.Condition()
+        self._awaits_replacement = False
+        self._retiring = False
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"firewall-{backend.name}", daemon=True)
 
@@ -64,8 +66,9 @@ class TableWorker:
         """The clients that have an entry, or should."""
         return self._table.clients
 
-    def start(self) -> None:
-        """Begin."""
+    def start(self, *, await_replacement: bool = False) -> None:
+        """Begin; *await_replacement*: touch nothing before it was said what should be in the table."""
+        self._awaits_replacement = await_replacement
         self._thread.start()
 
     def stop(self, timeout_s: float) -> None:
@@ -77,9 +80,20 @@ class TableWorker:
 
     # --- what is asked for; called from the supervisor's thread
 
+    def retire(self, *, empty: bool) -> None:
+        """End after the command that runs now, saying nothing more; *empty*: take all entries out of the table first."""
+        self._tell = _tell_nobody
+        if not empty:
+            self.stop(0.0)
+            return
+        with self._changed:
+            self._retiring = True
+        self.replace({})
+
     def replace(self, ends: Mapping[ClientKey, int | None]) -> None:
         """Want exactly these entries, each until its Unix second."""
         with self._changed:
+            self._awaits_replacement = False
             self._replacement = ends
             self._adds.clear()
             self._removes.clear()
@@ -136,6 +150,8 @@ class TableWorker:
         return max(0.0, min(self._retry_at_s, self._next_sync_s) - time.monotonic())
 
     def _has_work(self) -> bool:
+        if self._awaits_replacement:
+            return self._stopping
         return bool(
             self._stopping
             or self._adds
@@ -164,6 +180,7 @@ class TableWorker:
             report = self._table.reconcile(listing, time.time())
             self._report(report)
             self._synced(report)
+            self._stopping = self._stopping or (self._retiring and not self._table.clients)
 
     def _read(self) -> None:
         listing = None
@@ -198,7 +215,14 @@ class TableWorker:
             why = report.problem or next(iter(report.failed.values()))
             failed = len(report.failed)
             _log.error(
-                fact("firewall-failed", backend=self.name, entries=failed, why=why, again_in_s=self._retry_s)
+                fact(
+                    "firewall-failed",
+                    backend=self.name,
+                    entries=failed,
+                    why=why,
+                    again_in_s=self._retry_s,
+                    remedy="filter-ban doctor firewall",
+                )
             )
 
     def _retry_later(self) -> None:
@@ -230,3 +254,7 @@ class TableWorker:
                     "counts": self._backend.counts,
                 },
             )
+
+
+def _tell_nobody(_verb: str, _argument: Any) -> None:
+    """Say nothing: the engine knows this backend no more."""

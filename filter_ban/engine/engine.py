@@ -4,17 +4,17 @@ The engine: counts strikes for each client and decides on bans.
 
 A deterministic fold: the same signals give the same bans on any machine. Every time is an argument and is the time of
 the event. What the rest of the daemon must know is collected in the outbox. Each rule that needs a memory of its own
-has a module: histories of strikes, logins, sieges, networks.
+has a module: histories of strikes, logins, sieges, networks; bans and offences are the book's that it extends.
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Final
+from collections.abc import Collection, Iterable
+from typing import Any, Final
 from zlib import crc32
 
 from filter_ban.client import ClientKey, is_ipv4
 from filter_ban.engine import history as _history
-from filter_ban.engine.ban_table import BanTable
+from filter_ban.engine.ban_book import WIDENED, BanBook
 from filter_ban.engine.history import (
     FORGOTTEN_SECRET,
     HUNDREDTHS,
@@ -25,16 +25,12 @@ from filter_ban.engine.history import (
 )
 from filter_ban.engine.logins import Logins
 from filter_ban.engine.networks import Networks
-from filter_ban.engine.offences import Offences
-from filter_ban.engine.outbox import Outbox
-from filter_ban.engine.policy import HARD, Exemption, Ladder, Policy, ban_length_s
-from filter_ban.engine.reference import make_reference
+from filter_ban.engine.policy import HARD, Exemption, Ladder, Policy
 from filter_ban.engine.sieges import Sieges
 from filter_ban.engine.tables import Table, make_tables
 from filter_ban.engine.unresolved import Unresolved
 from filter_ban.model import Ban, Kind, Login, Strike
 
-WIDENED: Final = "widened"
 _SIDE_SHARE: Final = 20  # of so many clients that are tracked, one may have an entry in a memory beside
 _TRIMMED_BYTES: Final = 16 * RECORD_BYTES  # a long history is trimmed whenever it has grown by so much
 _LIGHT: Final = 8  # strikes of a client that reach no limit are remembered to so many times the highest one
@@ -48,26 +44,17 @@ _HARD_REASONS: Final = {
 }
 
 
-class Engine:
+class Engine(BanBook):
     """Strikes, logins, offences and active bans; memory is bounded by ``policy.max_clients``."""
 
     def __init__(self, policy: Policy) -> None:
-        self.outbox = Outbox()
+        super().__init__(policy)
         self.evicted = 0
-        self.policy = policy
         beside = max(1, policy.max_clients // _SIDE_SHARE)
         self._tables = make_tables(policy.max_clients)  # of histories, by the hash of the client
-        self._offences = Offences(policy.forget_s, policy.max_clients)
-        self._active = BanTable(policy.ipv4_prefix, policy.ipv6_prefix)
         self._logins = Logins(policy.guard.remember, 2 * beside)
         self._sieges = Sieges(policy.siege.clients, policy.siege.window, beside)
-        self._networks = Networks(
-            members=policy.widen.members,
-            hundredths=round(policy.widen.strikes * HUNDREDTHS),
-            window_s=policy.widen.window,
-            widest=policy.widest,
-            max_networks=beside,
-        )
+        self._networks = Networks(**_network_rule(policy), max_networks=beside)
         self._unresolved = Unresolved(policy.siege.patience)
         self._latest_s = 0.0
         self._has_forgotten = False  # whether some history has FORGOTTEN_SECRET in it
@@ -76,62 +63,39 @@ class Engine:
     # --- state, for display and for the front ends
 
     @property
-    def bans(self) -> Mapping[ClientKey, Ban]:
-        """The active bans."""
-        return self._active.bans
-
-    @property
-    def offenders(self) -> Collection[ClientKey]:
-        """The clients whose offences are remembered."""
-        return self._offences.clients
-
-    @property
     def besieged(self) -> int:
         """How many user names are under siege."""
         return len(self._sieges.besieged(self._latest_s))
 
+    @property
+    def attacked_users(self) -> Collection[int]:
+        """The tags of the users that strangers have failed to log in as."""
+        return self._sieges.users
+
+    def count_besieged(self, among: Iterable[int]) -> int:
+        """Return how many of *among* some users are under siege."""
+        return len(self._sieges.besieged(self._latest_s, among))
+
+    @property
+    def known_clients(self) -> int:
+        """How many clients there are where somebody has logged in lately."""
+        return len(self._logins)
+
     def __len__(self) -> int:
         return sum(map(len, self._tables))
 
-    def strikes(self, client: ClientKey, now_s: float) -> float:
-        """Return the sum of the strikes of *client* in the longest window."""
-        return _history.total(self._table(client).get(client, b""), now_s, self.policy.longest_window_s)
+    def strikes(self, client: ClientKey, now_s: float, window_s: float = math.inf) -> float:
+        """Return the sum of the strikes of *client* in the last *window_s*, at most in the longest window."""
+        window_s = min(window_s, self.policy.longest_window_s)
+        return _history.total(self._table(client).get(client, b""), now_s, window_s)
 
     def is_known(self, client: ClientKey, now_s: float) -> bool:
         """Return whether somebody has logged in from *client* within the memory for that."""
         return self._logins.users(client, now_s) > 0
 
-    @property
-    def ban_of(self) -> Callable[[ClientKey], Ban | None]:
-        """
-        The look-up of the active ban that a client is refused for, or None; the path of every answer.
-
-        Good until the next ban or lift by hand.
-        """
-        return self._find_ban if self._active.has_wide else self._active.bans.get
-
-    def _find_ban(self, client: ClientKey, time_s: float = -math.inf) -> Ban | None:
-        """
-        Return the narrowest ban that covers *client* and is not over at *time_s*.
-
-        One that came of its neighbours' guessing spares a client that is known and has not guessed itself.
-        """
-        for ban in self._active.covering(client):
-            is_over = ban.end_s is not None and ban.end_s <= time_s
-            is_neighbours = ban.rule == WIDENED and ban.client != client
-            if not is_over and not (is_neighbours and self._is_good(client)):
-                return ban
-        return None
-
     def _is_good(self, client: ClientKey) -> bool:
+        """Return whether *client* is known and has not guessed itself."""
         return self.is_known(client, self._latest_s) and self.strikes(client, self._latest_s) < 1
-
-    def is_banned(self, client: ClientKey, time_s: float) -> bool:
-        """Return whether *client* is under a ban at *time_s*, whether or not ended bans have been taken out."""
-        if self._active.has_wide:
-            return self._find_ban(client, time_s) is not None
-        ban = self._active.bans.get(client)
-        return ban is not None and (ban.end_s is None or ban.end_s > time_s)
 
     def _table(self, client: ClientKey) -> Table:
         return self._tables[crc32(client) % len(self._tables)]
@@ -377,81 +341,14 @@ class Engine:
         self._networks.forgive(client, user_tag)
         self.outbox.forgiven.append((client, user_tag))
 
-    def ban(
-        self,
-        client: ClientKey,
-        now_s: int,
-        *,
-        rule: str,
-        reason: str,
-        strikes: float = 0,
-        length_s: int | None = -1,
-        ladder: Ladder = (),
-        firewall: bool = True,
-    ) -> Ban:
-        """
-        Ban *client*; an active ban is extended, never shortened.
-
-        Args:
-            client: A client or a prefix.
-            now_s: Start.
-            rule: The limit that was reached, or "by hand".
-            reason: In words.
-            strikes: How many there were.
-            length_s: Seconds, None for ever; by default the ladder decides.
-            ladder: In place of the policy's; empty: that.
-            firewall: Whether it is meant for the firewall too.
-
-        """
-        offence = self._offences.next(client, now_s)
-        if length_s == -1:
-            length_s = ban_length_s(ladder or self.policy.ladder, offence)
-        end_s = None if length_s is None else now_s + length_s
-        active = self._active.bans.get(client)
-        if active is not None and (active.end_s is None or (end_s is not None and end_s <= active.end_s)):
-            return active
-        ban = Ban(
-            client=client,
-            start_s=now_s,
-            end_s=end_s,
-            rule=rule,
-            reason=reason,
-            offence=offence,
-            strikes=strikes,
-            reference=make_reference(client, now_s),
-            firewall=firewall,
-        )
-        self._offences.note(client, offence, now_s)
-        self._active.add(ban)
-        self.outbox.bans.append(ban)
-        return ban
-
     def lift(self, client: ClientKey) -> Ban | None:
         """End and return the ban of just *client*, as if it had never been: strikes and offence are gone too."""
-        ban = self._active.bans.get(client)
+        ban = super().lift(client)
         if ban is not None:
-            self._active.remove(ban)
             self._table(client).pop(client, None)
-            self._offences.take_back(client)
         return ban
 
-    def expire(self, now_s: float, most: float = math.inf) -> list[Ban]:
-        """End and return the bans whose time is over, the earliest first, and no more than *most* at a time."""
-        return self._active.expire(now_s, most)
-
-    def forget_offences(self, now_s: float, among: Iterable[ClientKey] | None = None) -> None:
-        """Drop those offences, of all offenders or *among* some, that are older than the memory for them."""
-        clients = list(self._offences.clients) if among is None else among
-        self._offences.forget(now_s, (client for client in clients if client not in self._active.bans))
-
     # --- restoring and reconfiguring
-
-    def restore(self, bans: Iterable[Ban], offences: Iterable[tuple[ClientKey, int, int]]) -> None:
-        """Take over what the ledger remembers: active bans, and offences (client, count, start of the last)."""
-        for client, count, last_s in offences:
-            self._offences.note(client, count, last_s)
-        for ban in bans:
-            self._active.add(ban)
 
     def restore_logins(self, logins: Iterable[Login]) -> None:
         """Take over logins from before the start."""
@@ -490,6 +387,10 @@ class Engine:
     def _judge_by(self, policy: Policy) -> None:
         self.policy = policy
         self._offences.forget_s = policy.forget_s
+        self._logins.remember_s = policy.guard.remember
+        self._sieges.judge_by(policy.siege.clients, policy.siege.window)
+        self._networks.judge_by(**_network_rule(policy))
+        self._unresolved.patience_s = policy.siege.patience
         self._weights = policy.weights
         self._names = bool(policy.names)
         self._exempts = bool(policy.exemptions)
@@ -497,3 +398,13 @@ class Engine:
         self._enough_bytes = max(1, int(policy.enough)) * RECORD_BYTES
         self._most_bytes = self._enough_bytes * _LIGHT
         self._table_size = max(1, policy.max_clients // len(self._tables))
+
+
+def _network_rule(policy: Policy) -> dict[str, Any]:
+    widen = policy.widen
+    return {
+        "members": widen.members,
+        "hundredths": round(widen.strikes * HUNDREDTHS),
+        "window_s": widen.window,
+        "widest": policy.widest,
+    }

@@ -25,7 +25,7 @@ class Logins:
     """
 
     def __init__(self, remember_s: float, max_clients: int) -> None:
-        self._remember_s = remember_s
+        self.remember_s = remember_s
         self._max_clients = max_clients
         self._clients: OrderedDict[ClientKey, bytes] = OrderedDict()
 
@@ -42,7 +42,7 @@ class Logins:
                 if time_s - login[1] < REPEATED_S:
                     clients.move_to_end(client)
                     return False
-            elif time_s - login[1] < self._remember_s:
+            elif time_s - login[1] < self.remember_s:
                 others.append(login)
         others.append((user_tag, int(time_s)))
         clients[client] = b"".join(_LOGIN.pack(*login) for login in others[-MAX_USERS:])
@@ -55,7 +55,7 @@ class Logins:
         """Return whether this user has logged in from *client*."""
         known = self._clients.get(client)
         return known is not None and any(
-            tag == user_tag and now_s - time_s < self._remember_s for tag, time_s in _LOGIN.iter_unpack(known)
+            tag == user_tag and now_s - time_s < self.remember_s for tag, time_s in _LOGIN.iter_unpack(known)
         )
 
     def users(self, client: ClientKey, now_s: float) -> int:
@@ -63,4 +63,4 @@ class Logins:
         known = self._clients.get(client)
         if known is None:
             return 0
-        return sum(now_s - time_s < self._remember_s for _, time_s in _LOGIN.iter_unpack(known))
+        return sum(now_s - time_s < self.remember_s for _, time_s in _LOGIN.iter_unpack(known))

@@ -38,13 +38,17 @@ class Networks:
     def __init__(
         self, *, members: int, hundredths: int, window_s: float, widest: tuple[int, int], max_networks: int
     ) -> None:
+        self._max_networks = max_networks
+        self._failures: OrderedDict[ClientKey, bytes] = OrderedDict()
+        self.judge_by(members=members, hundredths=hundredths, window_s=window_s, widest=widest)
+
+    def judge_by(self, *, members: int, hundredths: int, window_s: float, widest: tuple[int, int]) -> None:
+        """Find networks guilty by these from now on; see the class."""
         self._members = members
         self._hundredths = hundredths
         self._window_s = window_s
         self._ipv4 = tuple(prefix for prefix in IPV4_PREFIXES if members and prefix >= widest[0])
         self._ipv6 = tuple(prefix for prefix in IPV6_PREFIXES if members and prefix >= widest[1])
-        self._max_networks = max_networks
-        self._failures: OrderedDict[ClientKey, bytes] = OrderedDict()
 
     def count(self, client: ClientKey, time_s: float, hundredths: int, user_tag: int) -> ClientKey | None:
         """Remember a failure of *client*; return the narrowest network around it that is guilty now, or None."""

@@ -3,6 +3,7 @@
 
 import struct
 from collections import OrderedDict
+from collections.abc import Collection, Iterable
 from typing import Final
 from zlib import crc32
 
@@ -24,10 +25,14 @@ class Sieges:
     """
 
     def __init__(self, clients: int, window_s: float, max_users: int) -> None:
+        self._max_users = max_users
+        self.judge_by(clients, window_s)
+        self._failures: OrderedDict[int, bytes] = OrderedDict()  # by the user's tag; oldest first within
+
+    def judge_by(self, clients: int, window_s: float) -> None:
+        """Take so many clients within that time for a siege from now on."""
         self._enough_bytes = clients * _FAILURE_BYTES
         self._window_s = window_s
-        self._max_users = max_users
-        self._failures: OrderedDict[int, bytes] = OrderedDict()  # by the user's tag; oldest first within
 
     def note(self, user_tag: int, client: ClientKey, time_s: float) -> bool:
         """Remember a failure; return whether the user is besieged now."""
@@ -47,9 +52,15 @@ class Sieges:
             failures.popitem(last=False)
         return self._is_siege(seen, time_s)
 
-    def besieged(self, now_s: float) -> list[int]:
-        """Return the tags of the users that are besieged."""
-        return [tag for tag, seen in self._failures.items() if self._is_siege(seen, now_s)]
+    @property
+    def users(self) -> Collection[int]:
+        """The tags of the users that are watched."""
+        return self._failures.keys()
+
+    def besieged(self, now_s: float, among: Iterable[int] | None = None) -> list[int]:
+        """Return the tags of the users, of all or *among* some, that are besieged."""
+        users = self._failures if among is None else among
+        return [tag for tag in users if self._is_siege(self._failures.get(tag, b""), now_s)]
 
     def _is_siege(self, seen: bytes, now_s: float) -> bool:
-        return len(seen) == self._enough_bytes and now_s - _FAILURE.unpack_from(seen)[1] < self._window_s
+        return 0 < len(seen) == self._enough_bytes and now_s - _FAILURE.unpack_from(seen)[1] < self._window_s

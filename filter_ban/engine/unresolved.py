@@ -17,7 +17,7 @@ class Unresolved:
     """At most MAX_UNRESOLVED failures, each due *patience_s* after it happened."""
 
     def __init__(self, patience_s: float) -> None:
-        self._patience_s = patience_s
+        self.patience_s = patience_s
         self._failures: list[Failure] = []
         self._numbers = itertools.count()
 
@@ -27,7 +27,7 @@ class Unresolved:
     def add(self, client: ClientKey, time_s: float, user_tag: int) -> None:
         """Wait for what becomes of a failure; where there are too many already, nobody does."""
         if len(self._failures) < MAX_UNRESOLVED:
-            due_s = time_s + self._patience_s
+            due_s = time_s + self.patience_s
             heapq.heappush(self._failures, (due_s, next(self._numbers), client, time_s, user_tag))
 
     def take(self, now_s: float) -> Iterator[tuple[float, ClientKey, float, int]]:

@@ -85,9 +85,7 @@ class OpensmtpdSensor(Sensor):
             clock=clock,
             recorder=recorder,
         )
-        self._smtps = _endings(smtps_ports)
-        self._submission = _endings(submission_ports)
-        self._bad_helo = frozenset(name.encode().decode("latin-1") for name in bad_helo)  # as rows have it
+        self.judge_by(smtps_ports, submission_ports, bad_helo)
         self._now_s = 0.0
         self._ban_of = verdicts.ban_of
         self._sessions: dict[str, _Session] = {}
@@ -108,6 +106,14 @@ class OpensmtpdSensor(Sensor):
                 "link-identify": self._link_identify,
             },
         )
+
+    def judge_by(
+        self, smtps_ports: Collection[int], submission_ports: Collection[int], bad_helo: Collection[str]
+    ) -> None:
+        """Go by these from now on; see the class."""
+        self._smtps = _endings(smtps_ports)
+        self._submission = _endings(submission_ports)
+        self._bad_helo = frozenset(name.encode().decode("latin-1") for name in bad_helo)  # as rows have it
 
     def receive_data(self, data: bytes) -> bytes:
         """Take any cut of smtpd's stream; return the answers to the requests that it completes."""

@@ -105,10 +105,14 @@ class PostfixSensor(Sensor):
             clock=clock,
             recorder=recorder,
         )
-        self._submission_ports = frozenset(map(str, submission_ports))
-        self._bad_helo = frozenset(bad_helo)
+        self.judge_by(submission_ports, bad_helo)
         self._sessions: dict[SessionKey, _Session] = {}
         self._openings: dict[int, _Opening] = {}  # by the number of the policy connection
+
+    def judge_by(self, submission_ports: Collection[int], bad_helo: Collection[str]) -> None:
+        """Go by these from now on; see the class."""
+        self._submission_ports = frozenset(map(str, submission_ports))
+        self._bad_helo = frozenset(bad_helo)
 
     # --- requests
 

@@ -133,3 +133,58 @@ def test_dropped_packets_are_counted(
     assert filterban.json("show", BOT)["ban"]["dropped"] >= 2
     assert backend(filterban)["dropped"] >= 2
     assert "packets dropped" in filterban.run("show", BOT).stdout.decode()
+
+
+def test_a_reload_changes_the_firewall_and_not_the_bans(
+    machine: Machine, start_filterban: StartFilterBan
+) -> None:
+    """A backend that is added gets all bans, other ports change its rule alone, and one that goes is emptied."""
+    filterban = start_filterban("")
+    filterban.run("ban", BOT, SITE, NETWORK, "--for", "1h")
+    filterban.configure(NFTABLES)
+    filterban.run("reload")
+    wait_until(lambda: backend(filterban)["in_force"] == 3, "the bans are in force")
+    before = machine.run(["nft", "--stateless", "list", "table", *TABLE.split()]).stdout.decode()
+
+    filterban.configure(f"{NFTABLES}ports = [25, 587]\n")
+    assert "firewall.ports" in filterban.run("reload").stdout.decode()
+    wait_until(lambda: "dport" in filterban.table(), "the rule has changed")
+    after = machine.run(["nft", "--stateless", "list", "table", *TABLE.split()]).stdout.decode()
+    assert elements(after) == elements(before)
+    assert backend(filterban)["missing"] == 0
+
+    filterban.configure("")
+    filterban.run("reload")
+    wait_until(lambda: "elements" not in filterban.table(), "nothing is in the table any more")
+    assert filterban.json("status")["firewall"]["backends"] == []
+    assert len(filterban.json("list")["bans"]) == 3
+
+
+def elements(listing: str) -> list[str]:
+    """Return the lines with elements, with their whole times."""
+    return [line.strip() for line in listing.splitlines() if "elements" in line]
+
+
+def test_a_lift_by_reference_is_in_force_at_once(
+    machine: Machine, clients: Clients, start_filterban: StartFilterBan, start_smtpd: StartSmtpd
+) -> None:
+    """From the text that a refused program shows: show tells why and which command lifts it; then the client is let in."""
+    filterban = start_filterban('mode = "refuse"\n')
+    start_smtpd(RELAY_COMMAND)
+    with clients.open(BOT) as session:
+        for number in range(5):
+            session.login("alice", f"wrong-{number}")
+    with clients.connect(BOT, SMTP) as session:
+        refusal = session.greeting.text
+    reference = refusal.rpartition("reference ")[2]
+    filterban.configure(NFTABLES)
+    filterban.run("reload")
+    wait_until(lambda: greeting(clients, BOT) == 0, "the kernel drops it")
+
+    told = filterban.run("show", reference).stdout.decode()
+    lift = re.search(r"lift it +filter-ban (.*)", told)
+    assert lift is not None
+    assert "5 in 10m" in told
+    filterban.run(*lift[1].split())
+
+    wait_until(lambda: greeting(clients, BOT) == 220, "it is let in, by kernel and smtpd", 1)

@@ -237,7 +237,7 @@ def hear(said: bytes, choice: tuple[str, str] = ("pf", "blocklistd")) -> Heard:
         f'backend = "{name}"\nhelper = "{HELPER}"\nhelper_protocol = "{protocol}"\n'
     )
     engine = HostileEngine(said)
-    supervisor = Supervisor({}, lambda: engine, firewall)  # type: ignore[arg-type,return-value]
+    supervisor = Supervisor({}, lambda: engine, firewall, dict)  # type: ignore[arg-type,return-value]
     try:
         supervisor._begin(0.0)
         supervisor._exchange(engine)  # type: ignore[arg-type]

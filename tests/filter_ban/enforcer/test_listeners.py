@@ -64,6 +64,8 @@ def test_other_servers_have_their_endpoints(tmp_path: Path, opened: list[Listene
     listen = ["[::1]:0"]
     [decoy]
     listen = ["127.0.0.1:0"]
+    [metrics]
+    listen = ["127.0.0.1:0"]
     """
     opened += listen(parse_config(content), tmp_path, None)
 
@@ -72,6 +74,7 @@ def test_other_servers_have_their_endpoints(tmp_path: Path, opened: list[Listene
         ("postfix", f"unix:{tmp_path}/policy"),
         ("dovecot", "[::1]:0"),
         ("decoy", "127.0.0.1:0"),
+        ("metrics", "127.0.0.1:0"),
     ]
     for listener in opened[2:]:
         assert listener.sock is not None

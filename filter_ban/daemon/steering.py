@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: ISC
+"""What the operator changes while the daemon runs: the configuration, and who is let in whatever he does."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable
+from typing import TYPE_CHECKING, Any
+
+from filter_ban.channel import encode
+from filter_ban.client import ClientKey, key_text, parse_network
+from filter_ban.config import parse_config
+from filter_ban.config.changes import without_restart
+from filter_ban.daemon.control import CommandError, Handler, Request
+from filter_ban.daemon.wishes import MAX_REASON, end_problem
+from filter_ban.model import Allowance
+from filter_ban.text import excerpt
+from filter_ban.views import Document, allowance_document
+
+if TYPE_CHECKING:
+    from filter_ban.daemon.service import Service
+
+
+class Steering:
+    """Changes what a service goes by; nothing that is counted or banned is lost, and no answer waits."""
+
+    def __init__(self, service: "Service") -> None:
+        self._service = service
+        self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
+
+    @property
+    def handlers(self) -> dict[str, Handler]:
+        """The handlers of the control socket by the name of their command."""
+        return {
+            "allow": self.allow,
+            "disallow": self.disallow,
+            "allowed": self.allowed,
+            "reload": self.reload,
+        }
+
+    # --- the configuration
+
+    async def reload(self, _request: Request) -> AsyncIterator[Document]:
+        """Have the configuration read again and applied; yield what came of it."""
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        number = id(answer)
+        self._asked[number] = answer
+        self._service.send(encode("reload", number))
+        try:
+            message = await answer
+        finally:
+            del self._asked[number]
+        yield {name: message[name] for name in ("file", "problem", "changed")}
+
+    async def reloaded(self, message: dict[str, Any]) -> None:
+        """Apply what the enforcer has read, if it is right, and tell whoever asked for it."""
+        if not message["problem"]:
+            service = self._service
+            config = without_restart(service.config, parse_config(message["config"], message["file"]))
+            service.config_file = message["file"]
+            await service.reconfigure(config, firewall_anew=message["firewall"])
+        answer = self._asked.get(message["asked"])
+        if answer is not None and not answer.done():
+            answer.set_result(message)
+
+    # --- who is let in
+
+    async def allow(self, request: Request) -> AsyncIterator[Document]:
+        """Let clients in, until a time or until taken out, and end their bans; yield an outcome for each, in order."""
+        now_s, length_s = int(time.time()), request.get("length")
+        until_s = None if length_s is None else now_s + length_s
+        if problem := end_problem(until_s, now_s):
+            raise CommandError(problem)
+        reason = excerpt(str(request.get("reason") or ""), MAX_REASON)
+        new: list[Allowance] = []
+        results: list[Document] = []
+        for text in _texts(request):
+            try:
+                allowance = Allowance(parse_network(str(text)), now_s, until_s, reason)
+            except ValueError as error:
+                results.append({"client": excerpt(str(text)), "outcome": "refused", "why": str(error)})
+            else:
+                new.append(allowance)
+                results.append({**allowance_document(allowance), "outcome": "allowed"})
+        self._service.allowed |= {allowance.client: allowance for allowance in new}
+        self._service.writer.allow(new)
+        await self._spare()
+        yield {"results": results}
+
+    async def disallow(self, request: Request) -> AsyncIterator[Document]:
+        """Let exactly these clients in no more; yield an outcome for each, in order."""
+        gone, results = [], []
+        for text in _texts(request):
+            try:
+                client = parse_network(str(text))
+            except ValueError as error:
+                results.append({"client": excerpt(str(text)), "outcome": "refused", "why": str(error)})
+                continue
+            known = client in self._service.allowed
+            outcome = (
+                {"outcome": "removed"}
+                if known
+                else {"outcome": "not-allowed", "why": "is not let in by hand"}
+            )
+            results.append({"client": key_text(client), **outcome})
+            gone.append(client)
+        await self._end(gone)
+        yield {"results": results}
+
+    async def allowed(self, _request: Request) -> AsyncIterator[Document]:
+        """Yield who is let in."""
+        allowed = sorted(self._service.allowed.values(), key=lambda allowance: allowance.client)
+        yield {"allowed": [allowance_document(allowance) for allowance in allowed]}
+
+    async def expire(self) -> None:
+        """End the allowances whose time is over."""
+        now_s = time.time()
+        allowed = self._service.allowed.values()
+        await self._end([one.client for one in allowed if one.until_s is not None and one.until_s <= now_s])
+
+    async def recall(self, remembered: Iterable[Allowance]) -> None:
+        """Take over what the ledger remembers; what was said since goes before it."""
+        known = {allowance.client: allowance for allowance in remembered}
+        if known.keys() - self._service.allowed.keys():
+            self._service.allowed = known | self._service.allowed
+            await self._spare()
+
+    async def _end(self, clients: Iterable[ClientKey]) -> None:
+        gone = [client for client in clients if self._service.allowed.pop(client, None) is not None]
+        if gone:
+            self._service.writer.disallow(gone)
+            await self._spare()
+
+    async def _spare(self) -> None:
+        service = self._service
+        service.send(encode("spare", [key_text(client) for client in service.allowed]))
+        await service.reconfigure(service.config)
+
+
+def _texts(request: Request) -> list[Any]:
+    clients = request.get("clients")
+    if not isinstance(clients, list):
+        raise CommandError("no clients given")
+    return clients
