@@ -25,6 +25,8 @@ CONNECT_S: Final = 2.0
 SILENCE_S: Final = 5.0  # a hung engine is replaced after 2 s, and the new one takes up what waits
 MAX_LINE_BYTES: Final = 16 << 20
 MAX_MESSAGE: Final = 500
+OTHER_VERSION: Final = "is it of another version? Then restart it"
+_LATER: Final = "see its log, and try again"
 
 
 class DaemonClient:
@@ -36,9 +38,9 @@ class DaemonClient:
         self._lines: IO[bytes] = connection.makefile("rb")
 
     @classmethod
-    def find(cls, config: Config) -> Self:
+    def find(cls, config: Config, *, connect_s: float = CONNECT_S) -> Self:
         """
-        Connect to the first daemon that can be reached.
+        Connect to the first daemon that can be reached, at each place within *connect_s*.
 
         Raises:
             Unavailable: there is none; the message names every place and what is wrong there.
@@ -48,7 +50,7 @@ class DaemonClient:
         for folder in control_dirs(config):
             path = folder / places.CONTROL_SOCKET
             try:
-                return cls(_connect(path), path)
+                return cls(_connect(path, connect_s), path)
             except OSError as error:
                 problems.append((path, error))
         raise _no_daemon(problems)
@@ -57,6 +59,10 @@ class DaemonClient:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
         self._lines.close()
         self._connection.close()
 
@@ -110,11 +116,11 @@ class DaemonClient:
         except (ValueError, RecursionError):
             part = None
         if not isinstance(part, dict):
-            raise self._trouble("answered what is no answer; is it of another version?")
+            raise self._trouble("answered what is no answer", OTHER_VERSION)
         return part
 
-    def _trouble(self, what: str) -> Unavailable:
-        return Unavailable(f"the daemon at {self._path} {what}; see its log, and try again", "not answering")
+    def _trouble(self, what: str, remedy: str = _LATER) -> Unavailable:
+        return Unavailable(f"the daemon at {self._path} {what}; {remedy}", "not answering")
 
 
 def control_dirs(config: Config) -> list[Path]:
@@ -138,9 +144,9 @@ def _daemon_uids(config: Config) -> Iterator[int]:
             yield pwd.getpwnam(user).pw_uid
 
 
-def _connect(path: Path) -> socket.socket:
+def _connect(path: Path, timeout_s: float) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(CONNECT_S)
+    connection.settimeout(timeout_s)
     try:
         connection.connect(os.fspath(path))
     except OSError:

@@ -7,14 +7,14 @@ A hundred thousand clients go in requests of some thousand over one connection.
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, Protocol, TypeVar
 
 import attrs
 import click
 
-from filter_ban.cli.client_list import Client, Mistake, parse_clients
-from filter_ban.cli.daemon_client import DaemonClient
+from filter_ban.cli.client_list import Mistake, parse_clients
+from filter_ban.cli.daemon_client import OTHER_VERSION, DaemonClient
 from filter_ban.cli.document import Document, parts
 from filter_ban.cli.failures import Exit, Unavailable
 from filter_ban.cli.reading import print_json
@@ -24,9 +24,20 @@ from filter_ban.config import Config
 CLIENTS_A_REQUEST: Final = 2000
 SILENCE_S: Final = 30.0
 SPOKEN_SINGLY: Final = 20  # up to so many, each outcome has its line; above, a summary tells
-FAILED: Final = ("refused", "not-banned")
+FAILED: Final = ("refused", "not-banned", "not-allowed")
 
 Sentence = Callable[[Document], str]
+
+
+class HasPlace(Protocol):
+    """What was given somewhere."""
+
+    @property
+    def place(self) -> str:
+        """Where."""
+
+
+Placed = TypeVar("Placed", bound=HasPlace)
 
 
 @attrs.frozen
@@ -72,7 +83,7 @@ def run_errand(
     broken: Unavailable | None = None
     if clients:
         try:
-            for outcome in _outcomes(command, config, clients, options):
+            for outcome in ask_for_each(command, config, clients, lambda client: client.text, options):
                 outcomes.append(outcome)
                 _say(outcome, sentence, quiet=as_json or len(clients) > SPOKEN_SINGLY)
         except Unavailable as unavailable:
@@ -83,27 +94,48 @@ def run_errand(
     elif len(clients) > SPOKEN_SINGLY:
         click.echo(", ".join(f"{count(number)} {shown(name)}" for name, number in totals.items()))
     if broken is not None:
-        done = len(outcomes) - len(mistakes)
-        rest = f"; {count(done)} of {count(len(clients))} were done" if done else ""
-        raise Unavailable(broken.message + rest)
+        raise broken_off(broken, len(outcomes) - len(mistakes), len(clients))
     return Exit.REFUSED if any(totals[name] for name in FAILED) else Exit.DONE
 
 
-def _outcomes(
-    command: str, config: Config, clients: list[Client], options: dict[str, object]
+def ask_for_each(
+    command: str,
+    config: Config,
+    clients: Sequence[Placed],
+    wish: Callable[[Placed], object],
+    options: dict[str, object],
 ) -> Iterator[Outcome]:
+    """
+    Ask the daemon to *command* each of *clients*, some thousand in a request, and yield what became of them, in order.
+
+    Args:
+        command: The daemon's name for it.
+        config: Says where the daemon is.
+        clients: Those it is about.
+        wish: Says for the daemon what is wanted of one.
+        options: For the daemon.
+
+    Raises:
+        Unavailable: no daemon, or it went away in between.
+
+    """
     with DaemonClient.find(config) as daemon:
         for at in range(0, len(clients), CLIENTS_A_REQUEST):
             batch = clients[at : at + CLIENTS_A_REQUEST]
-            texts = [client.text for client in batch]
-            answers = daemon.ask(command, clients=texts, silence_s=SILENCE_S, **options)
+            answers = daemon.ask(command, clients=[*map(wish, batch)], silence_s=SILENCE_S, **options)
             results = [result for answer in answers for result in parts(answer, "results")]
             if len(results) != len(batch):
                 raise Unavailable(
-                    f"the daemon answered for {len(results)} clients of {len(batch)}; is it of another version?"
+                    f"the daemon answered for {len(results)} clients of {len(batch)}; {OTHER_VERSION}"
                 )
             for client, result in zip(batch, results, strict=True):
                 yield Outcome(result, client.place)
+
+
+def broken_off(unavailable: Unavailable, done: int, wanted: int) -> Unavailable:
+    """Return *unavailable*, which came when *done* of *wanted* clients were done."""
+    rest = f"; {count(done)} of {count(wanted)} were done" if done else ""
+    return Unavailable(unavailable.message + rest)
 
 
 def _refused(mistake: Mistake) -> Outcome:

@@ -42,6 +42,8 @@ def _daemon(status: Document) -> Iterator[str]:
             yield f"{shown(listener.get('service'))} is not served at {shown(listener.get('endpoint'))}: {shown(listener['problem'])}"
     if problem := part(status, "recording").get("problem"):
         yield f"the recording cannot be written: {shown(problem)}"
+    if problem := part(status, "hooks").get("problem"):
+        yield f"the last run of a hook failed: {shown(problem)}"
 
 
 def _ledger(ledger: Document) -> Iterator[str]:

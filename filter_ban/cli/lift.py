@@ -5,13 +5,13 @@ import click
 
 from filter_ban.cli.document import Document
 from filter_ban.cli.errand import run_errand
-from filter_ban.cli.options import Command, config_option, json_option
+from filter_ban.cli.options import BannedClient, Command, config_option, json_option
 from filter_ban.cli.reading import load
 from filter_ban.cli.wording import count, shown
 
 
 @click.command("lift", cls=Command, example="filter-ban lift 192.0.2.7")
-@click.argument("clients", metavar="CLIENT...", nargs=-1, required=True)
+@click.argument("clients", metavar="CLIENT...", type=BannedClient(), nargs=-1, required=True)
 @json_option
 @config_option
 @click.pass_context

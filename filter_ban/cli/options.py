@@ -3,11 +3,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from filter_ban.config.values import parse_length
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -49,7 +52,7 @@ def json_option(command: Function) -> Function:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
 
 
-class Length(click.ParamType[int | None]):
+class Length(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.2
     """The length of a ban: seconds, a duration such as ``2h``, or ``forever``."""
 
     name = "length"
@@ -60,3 +63,20 @@ class Length(click.ParamType[int | None]):
             return parse_length(int(value) if isinstance(value, str) and value.isdecimal() else value)
         except ValueError as error:
             self.fail(f'{value!r}: {error}, or "forever"', param, ctx)
+
+
+class BannedClient(click.ParamType[str]):
+    """A text that a shell completes to a client that is banned now."""
+
+    name = "client"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002 - click's signature
+        incomplete: str,
+    ) -> "list[CompletionItem]":
+        """Return what it may become."""
+        from filter_ban.cli.completion import banned_clients  # noqa: PLC0415 - for this alone
+
+        return banned_clients(ctx.obj or ctx.find_root().params.get("config"), incomplete)

@@ -4,7 +4,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -13,6 +13,9 @@ from filter_ban.cli.document import Document
 from filter_ban.cli.failures import Misconfigured, Unavailable
 from filter_ban.cli.wording import printable
 from filter_ban.config import Config, ConfigError, load_config
+
+if TYPE_CHECKING:
+    from filter_ban.ledger import LedgerError
 
 Answer = TypeVar("Answer")
 
@@ -56,7 +59,21 @@ def ask_or_read(
         try:
             return read(find_ledger(config)), unavailable
         except LedgerError as error:
-            raise Unavailable(f"{unavailable.message}\nand the {error}") from None
+            raise neither(unavailable, error) from None
+
+
+def neither(unavailable: Unavailable, error: "LedgerError") -> Unavailable:
+    """Return what to say where no daemon answers and the ledger cannot be read: both, and what to do about the second."""
+    from filter_ban.ledger.errors import Trouble  # noqa: PLC0415 - as above
+
+    remedies = {
+        Trouble.ABSENT: "is ledger.path the daemon's? It comes with the first start of one",
+        Trouble.LOCKED: "try again, or end what has it open",
+        Trouble.CORRUPT: "the next daemon sets it aside and begins a new one",
+        Trouble.READ_ONLY: "try again as root",
+    }
+    remedy = remedies.get(error.trouble, "")
+    return Unavailable(f"{unavailable.message}\nand the {error}" + (f"; {remedy}" if remedy else ""))
 
 
 def warn(unavailable: Unavailable | None) -> None:

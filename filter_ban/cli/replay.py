@@ -82,7 +82,7 @@ def command(
             for _, replay in replays:
                 replay.take(signal)
     except OSError as error:
-        raise Failure(str(error)) from None
+        raise Failure(f"{error.filename}: {error.strerror}") from None
     for _, replay in replays:
         replay.finish()
     found = document(traffic, replays)

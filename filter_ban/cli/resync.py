@@ -39,7 +39,7 @@ def command(config_file: Path | None) -> None:
 
 def _wrong(backend: Document) -> Iterator[str]:
     if not backend.get("ok"):
-        yield f"the table is not as it should be: {shown(backend.get('problem'))}"
+        yield f"the table is not as it should be: {shown(backend.get('problem'))}; see filter-ban doctor firewall"
     elif backend.get("rule_present") is False:
         yield "the table is as it should be, but no rule of the firewall uses it"
 

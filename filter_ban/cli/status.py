@@ -96,6 +96,8 @@ def _facts(document: Document, now_s: float) -> Iterator[tuple[str, str]]:
     yield "events", _events(document.get("events"))
     if document.get("recording"):
         yield "recording", _recording(part(document, "recording"))
+    if document.get("hooks"):
+        yield "hooks", _hooks(part(document, "hooks"))
     yield (
         "ledger",
         f"{shown(ledger.get('path'))}: {'ok' if ledger.get('ok') else 'NOT WRITTEN'}"
@@ -140,6 +142,12 @@ def _recording(recording: Document) -> str:
         f"{count(recording.get('written'))} signals written"
         + _some(recording.get("lost"), "lost")
         + (f": {shown(problem)}" if problem else "")
+    )
+
+
+def _hooks(hooks: Document) -> str:
+    return f"{count(hooks.get('done'))} told" + "".join(
+        _some(hooks.get(state), state) for state in ("failed", "dropped", "waiting", "running")
     )
 
 

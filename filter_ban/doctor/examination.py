@@ -5,23 +5,24 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from filter_ban.config import Config
 from filter_ban.config.values import Endpoint
-from filter_ban.doctor import dovecot, opensmtpd, postfix
+from filter_ban.doctor import dovecot, firewall, opensmtpd, postfix
 from filter_ban.doctor.dovecot_settings import parse_doveconf
 from filter_ban.doctor.finding import Finding, Severity
 from filter_ban.doctor.health import Health, Probe
 from filter_ban.doctor.postfix_settings import parse_services
 from filter_ban.doctor.probe import probe_auth_policy, probe_policy
 from filter_ban.doctor.smtpd_conf import parse_smtpd_conf
-from filter_ban.firewall.runner import SEARCH_PATH
+from filter_ban.firewall.runner import SEARCH_PATH, Runner
 from filter_ban.setup.programs import ProgramError, output
 
 SMTPD_CONFS: Final = (Path("/etc/smtpd.conf"), Path("/etc/mail/smtpd.conf"))
 PROGRAMS: Final = {postfix.SERVER: "postconf", dovecot.SERVER: "doveconf"}
 SERVERS: Final = (*PROGRAMS, opensmtpd.SERVER)
+PARTS: Final = (*SERVERS, firewall.PART)
 
 
 def installed_servers(smtpd_conf: Path | None) -> list[str]:
@@ -39,29 +40,38 @@ class Examination:
         config: Ours.
         smtpd_conf: OpenSMTPD's configuration; None: where it usually lies.
         problems: Of our listeners, by endpoint, as the daemon tells them.
+        told: What it tells of the firewall.
 
     """
 
-    def __init__(self, config: Config, smtpd_conf: Path | None, problems: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        smtpd_conf: Path | None,
+        problems: Mapping[str, str],
+        told: Mapping[str, Any] | None = None,
+    ) -> None:
         self.told: set[str] = set()  # the endpoints that were looked at
         self._config = config
         self._smtpd_conf = smtpd_conf
         self._problems = problems
+        self._told = told or {}
 
-    def examine(self, server: str) -> list[Finding]:
-        """Return what is wrong with *server*; what cannot be read is a finding, too."""
+    def examine(self, part: str) -> list[Finding]:
+        """Return what is wrong with *part*, one of PARTS; what cannot be read is a finding, too."""
         judge = {
             postfix.SERVER: self._postfix,
             dovecot.SERVER: self._dovecot,
             opensmtpd.SERVER: self._opensmtpd,
-        }[server]
+            firewall.PART: self._firewall,
+        }[part]
         try:
             return judge()
         except ProgramError as error:
-            if server == dovecot.SERVER and (finding := dovecot.nonce_missing(str(error))):
+            if part == dovecot.SERVER and (finding := dovecot.nonce_missing(str(error))):
                 return [finding]
-            remedy = f"{PROGRAMS[server]} -n"
-            return [Finding(server, Severity.MISSING, "unreadable", str(error), remedy)]
+            remedy = f"{PROGRAMS[part]} -n"
+            return [Finding(part, Severity.MISSING, "unreadable", str(error), remedy)]
 
     def _postfix(self) -> list[Finding]:
         services = parse_services(*(output(["postconf", option]) for option in ("-n", "-M", "-P")))
@@ -88,6 +98,11 @@ class Examination:
         except OSError as error:
             return [opensmtpd.file_missing(str(error.filename or file), error.strerror or str(error))]
         return [*opensmtpd.findings(conf, str(file))]
+
+    def _firewall(self) -> list[Finding]:
+        runner = Runner()
+        machine = firewall.Machine(runner, runner.has, os.geteuid() == 0)
+        return [*firewall.findings(self._config, machine, self._told)]
 
     def _probe(self, probe: Probe) -> Probe:
         """Return *probe*, spared where the daemon itself says what is wrong."""

@@ -24,7 +24,7 @@ class Finding:
     One thing that is not well.
 
     Args:
-        server: Whose configuration it is in: ``postfix``, ``dovecot``, ``opensmtpd`` or ``filter-ban``.
+        server: Whose it is: ``postfix``, ``dovecot``, ``opensmtpd``, ``filter-ban``, or a firewall's backend.
         severity: How bad it is.
         name: Short and the same in every version, for scripts.
         text: What is wrong and what comes of it, on one line.

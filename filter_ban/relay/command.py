@@ -12,7 +12,7 @@ from filter_ban.relay.settings import read_settings
 from filter_ban.relay.spawn import IGNORED_SIGNALS
 
 USAGE = """\
-usage: filter-ban opensmtpd [--config FILE]
+usage: filter-ban opensmtpd [--config FILE] [--log-json]
 
 The relay between smtpd and the filter-ban daemon; smtpd itself starts it:
 
@@ -20,6 +20,7 @@ The relay between smtpd and the filter-ban daemon; smtpd itself starts it:
 
 It speaks the filter protocol on standard input and output and leaves at end of input.
   --config FILE   settings (default: /etc/filter-ban.toml, if there is one)
+  --log-json      a JSON object a line on standard error (default: log.form)
   --help          this text
 """
 
@@ -30,12 +31,15 @@ class Arguments:
     def __init__(self, words: list[str]) -> None:
         self.help = False
         self.config: str | None = None
+        self.log_json = False
         self.faults: list[str] = []
         rest = iter(words)
         for word in rest:
             name, equals, value = word.partition("=")
             if word in ("--help", "-h"):
                 self.help = True
+            elif word == "--log-json":
+                self.log_json = True
             elif name == "--config":
                 self._set_config(value if equals else next(rest, ""))
             else:
@@ -59,9 +63,9 @@ def main(argv: list[str]) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # credentials pass through
     input_fd, output_fd = take_streams()
     settings = read_settings(arguments.config)
-    log = Log()
+    log = Log(level=settings.log_level, as_json=arguments.log_json or settings.log_json)
     for fault in arguments.faults + settings.faults:
-        log.say(time.monotonic(), f"warning: {fault}")
+        log.say(time.monotonic(), "warning: wrong setting", fault, each=True)
     Loop(input_fd, output_fd, settings, log, arguments.config).run()
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 """
-The four settings that concern the relay, read leniently: whatever is wrong, the default holds and one line says so.
+The settings that concern the relay, read leniently: whatever is wrong, the default holds and one line says so.
 
 The whole file is checked by the daemon and by ``filter-ban check``. Source: design.md, section 8.
 """
@@ -8,6 +8,7 @@ The whole file is checked by the daemon and by ``filter-ban check``. Source: des
 import os
 import stat
 
+from filter_ban.relay.log import LEVELS
 from filter_ban.relay.wire import PROCEED, is_reply
 
 DEFAULT_FILE = "/etc/filter-ban.toml"
@@ -24,6 +25,8 @@ class Settings:
         self.spawn = True
         self.on_trouble = PROCEED  # a decision, with its text
         self.deadline_s = DEADLINE_MS / 1000
+        self.log_level = "info"
+        self.log_json = False
         self.faults: list[str] = []
 
     def set_socket_dir(self, value: object) -> bool:
@@ -55,6 +58,20 @@ class Settings:
         self.deadline_s = value / 1000
         return True
 
+    def set_log_level(self, value: object) -> bool:
+        """Take ``log.level``."""
+        if not isinstance(value, str) or value not in LEVELS:
+            return False
+        self.log_level = value
+        return True
+
+    def set_log_form(self, value: object) -> bool:
+        """Take ``log.form``."""
+        if value not in ("text", "json"):
+            return False
+        self.log_json = value == "json"
+        return True
+
 
 _KEYS = (
     ("daemon", "socket_dir", Settings.set_socket_dir, "must be an absolute path"),
@@ -66,6 +83,8 @@ _KEYS = (
         'must be "proceed" or a reply such as "421 4.3.0 try again"',
     ),
     ("relay", "deadline_ms", Settings.set_deadline_ms, "must be an integer from 10 to 60000"),
+    ("log", "level", Settings.set_log_level, f"must be one of {', '.join(LEVELS)}"),
+    ("log", "form", Settings.set_log_form, "must be one of text, json"),
 )
 
 

@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: ISC
 """The log of a process, as whoever reads its stderr gets it."""
 
+import json
+import logging
 import os
 import subprocess
 import sys
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filter_ban.logline import MAX_TRACE, MAX_VALUE, fact
 
 LOG = """
 import logging, sys
@@ -67,3 +75,108 @@ def test_a_long_line_is_whole() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=WAIT_S, check=True)
 
     assert done.stderr == b"filter-ban: " + b"y" * 50_000 + b"\n"
+
+
+def lines_of(script: str, **environment: str) -> list[str]:
+    """Return what a program that sets up its log writes to it."""
+    head = "import logging\nfrom filter_ban.logline import fact, set_level, set_up\nlog = logging.getLogger('a.b')\n"
+    done = subprocess.run(
+        [sys.executable, "-c", head + script],
+        capture_output=True,
+        timeout=WAIT_S,
+        check=True,
+        env={"PYTHONPATH": str(Path(__file__).parents[2]), **environment},
+    )
+    return done.stderr.decode().splitlines()
+
+
+FACTS = {
+    "plain": (fact("ban", client="192.0.2.7", until=1763690000), "ban client=192.0.2.7 until=1763690000"),
+    "blanks and quotes": (fact("x", why='a "b"', rule="5 in 10m"), 'x why="a \'b\'" rule="5 in 10m"'),
+    "nothing to say": (fact("x", why=None), "x"),
+    "empty": (fact("x", why=""), 'x why=""'),
+    "numbers": (
+        fact("x", strikes=5.0, weight=0.2, at=1763690000.25),
+        "x strikes=5 weight=0.2 at=1763690000.25",
+    ),
+    "control characters": (fact("x", why="a\n\x1b[31m"), "x why=a\\n\\x1b[31m"),
+}
+
+
+@pytest.mark.parametrize(("said", "text"), FACTS.values(), ids=FACTS.keys())
+def test_text(said: object, text: str) -> None:
+    """A fact is an event and its values, on one line."""
+    assert str(said) == text
+
+
+def test_json() -> None:
+    """In JSON each line is an object: numbers are numbers, and texts are what they are in text."""
+    before = datetime.now().astimezone()
+    script = """
+set_up(form="json", process="engine")
+log.info(fact("ban", client="192.0.2.7", until=1763690000, strikes=5.2, firewall=True, rule="5 in 10m"))
+log.warning(fact("x", why=OSError(2, "a\\n\\x1b"), nan=float("nan"), huge=10**30))
+log.error("a library says %s", "this")
+"""
+    ban, strange, library = map(json.loads, lines_of(script))
+    assert list(ban) == [
+        *("time", "level", "process", "process_id", "event"),
+        *("client", "until", "strikes", "firewall", "rule"),
+    ]
+    assert (
+        timedelta()
+        <= datetime.fromisoformat(ban["time"]) - before + timedelta(seconds=1)
+        < timedelta(hours=1)
+    )
+    assert (ban["level"], ban["process"], ban["event"]) == ("info", "engine", "ban")
+    assert (ban["until"], ban["strikes"], ban["firewall"], ban["rule"]) == (1763690000, 5.2, True, "5 in 10m")
+    assert (strange["why"], strange["nan"], strange["huge"]) == ("[Errno 2] a\\n\\x1b", "nan", str(10**30))
+    assert (library["event"], library["logger"], library["text"]) == ("message", "a.b", "a library says this")
+
+
+def test_json_is_bounded() -> None:
+    """Neither a value nor a traceback makes a line long; of the latter the end is kept."""
+    script = """
+set_up(form="json")
+try:
+    raise ValueError("x" * 50_000 + "end")
+except ValueError:
+    log.exception(fact("failed", why="y" * 50_000))
+"""
+    (line,) = lines_of(script)
+    document = json.loads(line)
+    assert len(document["why"]) == MAX_VALUE
+    assert len(document["trace"]) == MAX_TRACE
+    assert document["trace"].endswith("xend")
+
+
+@given(st.text())
+def test_json_of_any_text(text: str) -> None:
+    """Any text is one line of JSON that can be read again."""
+    from filter_ban.logline import _JsonFormatter  # noqa: PLC0415 - what set_up gives to the handler
+
+    record = logging.makeLogRecord({"levelno": logging.INFO, "msg": fact("x", why=text)})
+    line = _JsonFormatter("engine").format(record).encode()
+    assert len(line.decode().splitlines()) == 1
+    assert json.loads(line)["event"] == "x"
+
+
+@pytest.mark.parametrize(("form", "line"), [("text", "<4>x a=1"), ("json", "<4>{")])
+def test_journal(form: str, line: str) -> None:
+    """Where the journal reads, each line has its severity in front; see sd-daemon(3)."""
+    script = f"set_up(form={form!r})\nlog.warning(fact('x', a=1))"
+    (written,) = lines_of(script, JOURNAL_STREAM="9:1")
+    assert written.startswith(line)
+
+
+def test_level() -> None:
+    """What is less severe than the level is not logged; it can be changed while the program runs."""
+    script = """
+set_up("warning")
+log.info(fact("a"))
+log.warning(fact("b"))
+set_level("info")
+log.info(fact("c"))
+log.debug(fact("d"))
+"""
+    assert lines_of(script) == ["filter-ban: b", "filter-ban: c"]

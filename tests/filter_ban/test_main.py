@@ -33,15 +33,23 @@ def test_dispatch(argv: list[str], expected: str, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    ("options", "config"), [([], None), (["--config", "/etc/x.toml"], Path("/etc/x.toml"))]
+    ("options", "config", "log_json"),
+    [
+        ([], None, False),
+        (["--log-json"], None, True),
+        (["--config", "/etc/x.toml"], Path("/etc/x.toml"), False),
+        (["--config", "/etc/x.toml", "--log-json"], Path("/etc/x.toml"), True),
+    ],
 )
-def test_serve(options: list[str], config: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_serve(
+    options: list[str], config: Path | None, log_json: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The daemon starts without the command line, and its status is the program's."""
     module = types.ModuleType("filter_ban.enforcer.main")
-    module.serve = lambda path: 69 if path == config else 1  # type: ignore[attr-defined]
+    module.serve = lambda *given, **options: (given, options)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(sys, "argv", ["filter-ban", "serve", *options])
 
     with pytest.raises(SystemExit) as ended:
         main()
-    assert ended.value.code == 69
+    assert ended.value.code == ((config,), {"log_json": log_json})  # type: ignore[comparison-overlap]  # what serve returned

@@ -38,7 +38,7 @@ def test_all_well(run: Any, smtpd_conf: Path, answering: Any) -> None:
     result = run("doctor", "--smtpd-conf", str(smtpd_conf))
     assert (result.exit_code, result.stdout, result.stderr) == (0, "opensmtpd: all is well\n", "")
     document = json.loads(run("doctor", "--json", "--smtpd-conf", str(smtpd_conf)).stdout)
-    assert document == {"ok": True, "servers": ["opensmtpd"], "findings": []}
+    assert document == {"ok": True, "parts": ["opensmtpd"], "findings": []}
 
 
 def test_findings(run: Any, smtpd_conf: Path, answering: Any) -> None:
@@ -94,6 +94,19 @@ def test_nothing_installed(run: Any, smtpd_conf: Path, answering: Any) -> None:
     result = run("doctor")
     assert result.exit_code == 1
     assert result.stdout.startswith("filter-ban: missing: no-server: ")
+
+
+def test_firewall(run: Any, smtpd_conf: Path, answering: Any, config_file: Path) -> None:
+    """Where a firewall is configured it is looked at, too, or alone; what the daemon tells of it counts."""
+    backend = {"backend": "helper", "problem": "helper: no end within 10 s", "in_force": 0}
+    answering.answers["status"][0]["firewall"] = {"backends": [backend]}
+    text = config_file.read_text()
+    for helper, name in ("/nonexistent", "tool-missing"), ("/bin/true", "not-in-force"):
+        config_file.write_text(f'{text}[firewall]\nbackend = "helper"\nhelper = "{helper}"\n')
+        for arguments in ("--smtpd-conf", str(smtpd_conf)), ("firewall",):
+            result = run("doctor", *arguments)
+            assert (result.exit_code, len(result.stdout.splitlines())) == (1, 1)
+            assert result.stdout.startswith(f"helper: danger: {name}: ")
 
 
 def test_usage(run: Any, config_file: Path) -> None:

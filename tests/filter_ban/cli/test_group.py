@@ -14,11 +14,31 @@ from click.testing import CliRunner
 
 from filter_ban import __version__
 from filter_ban.cli import group
-from filter_ban.cli.group import COMMANDS
+from filter_ban.cli.group import COMMANDS, SECTIONS
 
 ROOT = Path(__file__).parents[3]
 SCREEN_LINES = 24
-LIST_LINES = 36
+LIST_LINES = 45
+HEAVY = {
+    *(
+        "aiohttp",
+        "aiosmtpd",
+        "asyncio",
+        "concurrent.futures",
+        "http.client",
+        "multiprocessing",
+        "rich",
+        "sqlite3",
+    ),
+    *("ssl", "subprocess", "urllib.request", "click.shell_completion"),
+    *(
+        "filter_ban.daemon",
+        "filter_ban.engine",
+        "filter_ban.firewall",
+        "filter_ban.ledger",
+        "filter_ban.cli.offline",
+    ),
+}
 
 
 def start(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -50,10 +70,27 @@ def test_help(command: str) -> None:
 
 def test_files_and_commands() -> None:
     """Each command has a file of its name."""
-    files = {path.stem.removesuffix("_") for path in (ROOT / "filter_ban" / "cli").glob("*.py")}
+    files = {path.stem.removesuffix("_") for path in (ROOT / "filter_ban" / "cli").iterdir()}
     assert files >= set(COMMANDS)
     context = click.Context(group.filter_ban)
     assert [group.filter_ban.get_command(context, name).name for name in COMMANDS] == [*COMMANDS]  # type: ignore[union-attr]  # each exists
+
+
+def test_sections() -> None:
+    """The list of commands has its sections, each command once, and none is cut off."""
+    shown = CliRunner().invoke(group.filter_ban, ["--help"], env={"COLUMNS": "80"}).stdout
+    places = [shown.index(f"\n{title}:\n") for title in SECTIONS]
+    assert places == sorted(places)
+    assert len(COMMANDS) == len(set(COMMANDS))
+    assert all(shown.count(f"\n  {name} ") == 1 for name in COMMANDS)
+
+
+def test_other_names() -> None:
+    """What commands are called elsewhere leads to ours."""
+    for other, meant in group.MEANT.items():
+        result = CliRunner().invoke(group.filter_ban, [other])
+        assert (result.exit_code, meant in COMMANDS) == (2, True)
+        assert f"Did you mean '{meant}'?" in result.stderr
 
 
 def test_unknown_command() -> None:
@@ -97,15 +134,16 @@ def test_exit_status(config_file: Path, ledger: Path, arguments: list[str], stat
     assert start("-c", str(config_file), *arguments).returncode == status
 
 
-def test_reading_loads_little(config_file: Path, daemon: Any) -> None:
+@pytest.mark.parametrize("command", [["status"], ["list"], ["show", "192.0.2.7"]], ids=lambda words: words[0])
+def test_reading_loads_little(config_file: Path, daemon: Any, command: list[str]) -> None:
     """A read command that a daemon answers starts quickly: it loads no asyncio, no SQLite, no rich and no engine."""
-    daemon.answers["list"] = []
+    daemon.answers |= {"list": [], "status": [{"ledger": {"ok": True}}], "show": [{"strikes": 1}]}
     code = (
         "import atexit, sys; from filter_ban.cli import main;"
         "atexit.register(lambda: print(*sorted(sys.modules))); main()"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code, "-c", str(config_file), "list"],
+        [sys.executable, "-c", code, "-c", str(config_file), *command],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -113,10 +151,9 @@ def test_reading_loads_little(config_file: Path, daemon: Any) -> None:
         timeout=60,
     )
     loaded = set(result.stdout.split())
-    assert "filter_ban.cli.list" in loaded
-    assert loaded.isdisjoint(
-        {"asyncio", "sqlite3", "rich", "filter_ban.engine", "filter_ban.ledger", "filter_ban.cli.status"}
-    )
+    assert f"filter_ban.cli.{command[0]}" in loaded
+    others = {f"filter_ban.cli.{name}" for name in COMMANDS if name != command[0]}
+    assert loaded.isdisjoint(HEAVY | others)
 
 
 def test_any_character_set(config_file: Path, ledger: Path) -> None:

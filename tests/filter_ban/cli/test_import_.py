@@ -171,7 +171,7 @@ def test_at_a_terminal(
         (["/nonexistent"], 1, "filter-ban: /nonexistent: cannot be read: No such file or directory\n"),
         (["ipset:-x"], 1, "filter-ban: -x: must be the name of a set of ipset\n"),
         (["--format", "nft", "-"], 1, "filter-ban: standard input: must be one set, as nft list set"),
-        (["--format", "csv", "-"], 2, ""),
+        (["--format", "xml", "-"], 2, ""),
         (["--for", "2y", "-"], 2, ""),
         ([], 2, ""),
     ],
@@ -221,7 +221,7 @@ def test_blocklistd(run: Any, folder: Path) -> None:
 
 def test_a_list_loads_little(run: Any, willing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite is needed for fail2ban alone."""
-    monkeypatch.delitem(sys.modules, "filter_ban.imports.fail2ban", raising=False)
+    monkeypatch.delitem(sys.modules, "filter_ban.exchange.fail2ban", raising=False)
     run("import", "-", text="192.0.2.7")
 
-    assert "filter_ban.imports.fail2ban" not in sys.modules
+    assert "filter_ban.exchange.fail2ban" not in sys.modules

@@ -79,7 +79,8 @@ def test_without_anything(run: Any, folder: Path) -> None:
     assert result.stderr == (
         f"filter-ban: no daemon answers at {folder}/control.sock (No such file or directory);"
         " start it with: filter-ban serve\n"
-        f"and the ledger {folder}/ledger.sqlite3 does not exist\n"
+        f"and the ledger {folder}/ledger.sqlite3 does not exist; is ledger.path the daemon's? It comes with the first start "
+        "of one\n"
     )
 
 

@@ -165,7 +165,7 @@ def test_unreadable(run: Any, recording: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Traffic, "signals", refuse)
     result = run("replay", str(recording))
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == f"filter-ban: [Errno 13] Permission denied: '{recording}'\n"
+    assert result.stderr == f"filter-ban: {recording}: Permission denied\n"
 
 
 def test_no_session(run: Any, folder: Path) -> None:

@@ -17,7 +17,7 @@ REPORTS: Final[dict[str, tuple[dict[str, Any], tuple[int, str, str]]]] = {
         (
             1,
             "nftables: nothing was missing\n",
-            "filter-ban: nftables: the table is not as it should be: nft: \\x1bx\n",
+            "filter-ban: nftables: the table is not as it should be: nft: \\x1bx; see filter-ban doctor firewall\n",
         ),
     ),
     "no rule": (
@@ -47,7 +47,10 @@ def test_several_backends(run: Any, daemon: Any) -> None:
     result = run("resync")
     assert result.exit_code == 1
     assert result.stdout == "nftables: 2 missing put back, 0 foreign removed\nroute: nothing was missing\n"
-    assert result.stderr == "filter-ban: route: the table is not as it should be: ip: not found\n"
+    assert (
+        result.stderr
+        == "filter-ban: route: the table is not as it should be: ip: not found; see filter-ban doctor firewall\n"
+    )
 
 
 def test_no_firewall(run: Any, daemon: Any) -> None:

@@ -286,7 +286,8 @@ def test_others_in_the_ledger(run: Any, ledger: Path) -> None:
     result = run("show", "no\x1bbody")
     assert result.exit_code == 1
     assert (
-        "filter-ban: no\\x1bbody: neither an address, a prefix nor the reference of a ban\n" in result.stderr
+        "filter-ban: no\\x1bbody: neither an address, a prefix nor the reference of a ban; filter-ban list has them\n"
+        in result.stderr
     )
 
 

@@ -245,3 +245,17 @@ def test_hostile_daemon(data: st.DataObject) -> None:
     for state in ("running", "not running"):
         for line in lines(document | {"daemon": state, "ok": False, "problems": ["a\x1bb"]}):
             assert line.isprintable()
+
+
+def test_hooks(run: Any, daemon: Any, healthy: dict[str, Any]) -> None:
+    """Hooks have a line where there are any; one that fails is a problem."""
+    healthy["hooks"] = {"done": 1200, "failed": 0, "dropped": 0, "waiting": 3, "running": 4, "problem": ""}
+    daemon.answers["status"] = [healthy]
+    told = run("status").stdout
+    assert "hooks          1,200 told, 3 waiting, 4 running\n" in told
+    assert told.endswith("All is well.\n")
+
+    healthy["hooks"] |= {"failed": 2, "dropped": 1, "problem": "/hook: (status 1): a\x1b[31m"}
+    told = run("status").stdout
+    assert "1,200 told, 2 failed, 1 dropped, " in told
+    assert "!! daemon: the last run of a hook failed: /hook: (status 1): a\\x1b[31m\n" in told

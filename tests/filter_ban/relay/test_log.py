@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: ISC
 """The relay's log lines."""
 
+import json
 import os
 import socket
 
-from filter_ban.relay.log import EVERY_S, MAX_CHARS, Log
+import pytest
+
+from filter_ban.relay.log import EVERY_S, LEVELS, MAX_CHARS, Log
 
 
 def said(stream: socket.socket) -> list[bytes]:
@@ -39,6 +42,50 @@ def test_one_printable_line() -> None:
         log.say(0.0, "a", "\n\x1b[2Jä")
         log.say(0.0, "b", "x" * 1000)
         assert said(reader) == [b"a: \\n\\x1b[2J\\xe4", b"b: " + b"x" * (MAX_CHARS - 3)]
+
+
+def test_each() -> None:
+    """Where each detail is a thing of its own, each is written once a minute."""
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        log = Log(writer.fileno())
+        for detail in ("x", "y", "x"):
+            log.say(0.0, "warning: wrong setting", detail, each=True)
+        assert said(reader) == [b"warning: wrong setting: x", b"warning: wrong setting: y"]
+
+
+@pytest.mark.parametrize(("level", "written"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
+def test_level(level: str, written: int) -> None:
+    """What is less severe than the level is not written."""
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        log = Log(writer.fileno(), level)
+        for severity in LEVELS:
+            log.say(0.0, f"{severity}: something")
+        assert len(said(reader)) == written
+
+
+def test_json() -> None:
+    """In JSON a line is an object of bounded length, with the keys of the daemon's log."""
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        log = Log(writer.fileno(), as_json=True)
+        log.say(0.0, "warning: no daemon", 'a "b" \\ \n\x1b ä' + "x" * 1000)
+        log.say(1.0, "warning: no daemon", "again")
+        log.say(EVERY_S, "warning: no daemon")
+        lines = said(reader)
+    first, second = map(json.loads, lines)
+    assert len(lines[0]) < 3 * MAX_CHARS
+    assert first["detail"].startswith('a "b" \\\\ \\n\\x1b \\xe4xxx')
+    assert (first["level"], first["process"], first["event"], first["more"]) == (
+        "warning",
+        "relay",
+        "no-daemon",
+        0,
+    )
+    assert first["process_id"] == os.getpid()
+    assert first["time"].endswith("Z")
+    assert (second.get("detail"), second["more"]) == (None, 1)
 
 
 def test_nobody_reads() -> None:

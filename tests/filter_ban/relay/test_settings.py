@@ -26,6 +26,9 @@ FAULTS = {
     "relay.deadline_ms = 0": ["relay.deadline_ms: must be an integer from 10 to 60000; the default holds"],
     "relay.deadline_ms = true": ["relay.deadline_ms: must be an integer from 10 to 60000; the default holds"],
     "relay.deadline_ms = 1e3": ["relay.deadline_ms: must be an integer from 10 to 60000; the default holds"],
+    'log.level = "loud"': ["log.level: must be one of debug, info, warning, error; the default holds"],
+    "log.level = 3": ["log.level: must be one of debug, info, warning, error; the default holds"],
+    "log.form = []": ["log.form: must be one of text, json; the default holds"],
     "relay = 5\ndaemon = [1]": [],  # named by `filter-ban check`, as is all else that is not ours
 }
 
@@ -50,7 +53,7 @@ def test_not_toml(text: str) -> None:
 
 
 def test_values(tmp_path: Path) -> None:
-    """The four settings are taken, other tables and keys are not looked at."""
+    """Our settings are taken, other tables and keys are not looked at."""
     file = tmp_path / "filter-ban.toml"
     file.write_text(
         'mode = "watch"\n[daemon]\nsocket_dir = "/run/x"\nspawn = false\nother = 1\n'
@@ -62,6 +65,8 @@ def test_values(tmp_path: Path) -> None:
         "spawn": False,
         "on_trouble": b"disconnect|421 4.3.0 later",
         "deadline_s": 0.25,
+        "log_level": "info",
+        "log_json": False,
         "faults": [],
     }
 
@@ -89,3 +94,10 @@ def test_unreadable_files(tmp_path: Path) -> None:
     latin.write_bytes(b'a = "\xe9"\n')
     for path in (tmp_path, pipe, huge, latin):
         assert len(read_settings(str(path)).faults) == 1
+
+
+def test_log() -> None:
+    """How the daemon logs is how the relay does."""
+    settings = Settings()
+    take_text(settings, 'log = { level = "error", form = "json" }')
+    assert (settings.log_level, settings.log_json, settings.faults) == ("error", True, [])
