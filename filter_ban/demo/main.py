@@ -28,7 +28,7 @@ own_addresses = false               # everybody here comes from loopback
 """
 
 NEXT: Final = """\
-Next, for your own mail server (README.md, "Set-up", has the whole of it):
+Next, for your own mail server (the quick starts in docs/ have the whole of it):
   /etc/smtpd.conf   filter "ban" proc-exec "/usr/local/bin/filter-ban opensmtpd"
                     listen on … filter "ban"
   filter-ban status             who is banned, and whether the firewall agrees
