@@ -4,7 +4,11 @@
 #   make test    the tests; as root on Debian also those on real servers, after installing what these need
 #   make bench   the benchmarks: one JSON object a line on standard output, nothing else
 #   make lint    ruff and mypy
-#   make clean   remove what the above have made: .venv, .cache
+#   make man     the manual pages in docs/man, after a change of what they are made from
+#   make deb     a package for Debian 12 and newer, in dist
+#   make docs    the manual as a site, into site/
+#   make pictures   draw docs/images anew, from real runs; as root on Linux with nftables
+#   make clean   remove what the above have made: .venv, .cache, site
 #
 # PYTHON=... chooses the interpreter (3.11 or newer).
 
@@ -29,8 +33,22 @@ lint: .venv/developing
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: .venv/developing
+	$(BIN)/mkdocs build --strict
+
+pictures: .venv/developing
+	@tools/apt-ensure chromium pngquant fonts-dejavu-core nftables >&2
+	$(BIN)/python -m tools.pictures.watch
+	$(BIN)/python -m tools.pictures.report
+
+man: .venv/installed
+	$(BIN)/python -m tools.man
+
+deb:
+	packaging/debian/build
+
 clean:
-	rm -rf .venv .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf .venv .cache site .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/installed: pyproject.toml tools/make-venv
@@ -42,4 +60,4 @@ clean:
 	@$(BIN)/python tools/dependency_group.py dev | $(BIN)/python -m pip install --quiet --requirement /dev/stdin >&2
 	@touch $@
 
-.PHONY: all demo test bench lint clean
+.PHONY: all demo test bench lint man deb docs pictures clean

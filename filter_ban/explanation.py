@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from filter_ban.config.values import parse_limit
-from filter_ban.engine.engine import WIDENED
+from filter_ban.engine.ban_book import WIDENED
 from filter_ban.engine.history import HUNDREDTHS, MAX_HUNDREDTHS
 from filter_ban.engine.policy import HARD, Policy
 from filter_ban.model import Ban, Kind, Mode, Strike

@@ -6,7 +6,7 @@ Builders and parsers are pure, ``runner`` alone starts processes, ``table`` keep
 and ``guard`` refuses what must never be in it.
 """
 
-from filter_ban.firewall.backends import BACKENDS, make_backend
+from filter_ban.firewall.backends import BACKENDS, make_backend, options_of
 from filter_ban.firewall.base import Backend, Change, Check, Command, Entry, Fault, FirewallError, Options
 from filter_ban.firewall.guard import Guard
 from filter_ban.firewall.runner import Runner
@@ -29,4 +29,5 @@ __all__ = [
     "Run",
     "Runner",
     "make_backend",
+    "options_of",
 ]

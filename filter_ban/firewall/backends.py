@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from filter_ban.config.schema import Firewall
 from filter_ban.firewall.base import Backend, Options
 
 
@@ -67,6 +68,20 @@ BACKENDS: Final[dict[str, Callable[[Options], Backend]]] = {
     "route": _route,
     "helper": _helper,
 }
+
+
+def options_of(firewall: Firewall) -> Options:
+    """Return what the configuration says about backends."""
+    return Options(
+        ports=firewall.ports,
+        table=firewall.table,
+        anchor=firewall.anchor,
+        hook=firewall.hook,
+        action=firewall.action,
+        max_entries=firewall.max_entries,
+        helper="" if firewall.helper is None else str(firewall.helper),
+        helper_protocol=firewall.helper_protocol,
+    )
 
 
 def make_backend(name: str, options: Options) -> Backend:

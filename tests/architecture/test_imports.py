@@ -49,6 +49,18 @@ FORBIDDEN = {
             "filter_ban.sensors",
         ),
     },
+    "filter_ban.metrics": {
+        *("asyncio", "logging", "os", "socket", "subprocess", "sys", "threading", "time"),
+        *(
+            "filter_ban.config",
+            "filter_ban.daemon",
+            "filter_ban.enforcer",
+            "filter_ban.engine",
+            "filter_ban.firewall",
+            "filter_ban.ledger",
+            "filter_ban.sensors",
+        ),
+    },
     "filter_ban.sensors": {
         *(
             "subprocess",
@@ -74,7 +86,7 @@ FORBIDDEN = {
         "filter_ban.ledger",
         "filter_ban.sensors",
     },
-    "filter_ban.imports": {
+    "filter_ban.exchange": {
         "asyncio",
         "filter_ban.daemon",
         "filter_ban.doctor",
@@ -83,6 +95,23 @@ FORBIDDEN = {
         "filter_ban.ledger",
         "filter_ban.sensors",
         "filter_ban.setup",
+    },
+    "filter_ban.hooks": {
+        "asyncio",
+        "filter_ban.daemon",
+        "filter_ban.doctor",
+        "filter_ban.enforcer",
+        "filter_ban.engine",
+        "filter_ban.ledger",
+        "filter_ban.sensors",
+        "filter_ban.setup",
+    },
+    "filter_ban.report": {
+        "asyncio",
+        "filter_ban.daemon",
+        "filter_ban.enforcer",
+        "filter_ban.firewall",
+        "filter_ban.sensors",
     },
     "filter_ban.daemon": {"subprocess", "filter_ban.enforcer", "filter_ban.firewall"},
     "filter_ban.enforcer": {
@@ -96,12 +125,18 @@ FORBIDDEN = {
 
 # what only these parts may import
 RESERVED = {
-    "aiohttp": {"filter_ban.daemon.dovecot"},
+    "aiohttp": {"filter_ban.daemon.dovecot", "filter_ban.daemon.http_server", "filter_ban.daemon.metrics"},
     "aiosmtpd": {"filter_ban.daemon.decoy", "filter_ban.sensors.aiosmtpd", "filter_ban.demo"},
     "click": {"filter_ban.cli"},
+    "maxminddb": {"filter_ban.report.geo"},
     "rich": {"filter_ban.cli", "filter_ban.demo"},
-    "sqlite3": {"filter_ban.imports.fail2ban", "filter_ban.ledger"},
-    "subprocess": {"filter_ban.firewall.runner", "filter_ban.enforcer.engine_process", "opensmtpd.testing"},
+    "sqlite3": {"filter_ban.exchange.fail2ban", "filter_ban.ledger"},
+    "subprocess": {
+        "filter_ban.firewall.runner",
+        "filter_ban.enforcer.engine_process",
+        "filter_ban.hooks.process",
+        "opensmtpd.testing",
+    },
     "filter_ban.cli": {"filter_ban.cli", "filter_ban.__main__"},
 }
 
