@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """From a TOML file to a Config: strict, and every fault is reported at once with file, key, value and rule."""
 
-import difflib
 import tomllib
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -96,7 +95,9 @@ def _build(cls: type[_T], document: dict[str, Any], prefix: str, faults: list[Fa
     for name, value in document.items():
         field = fields.get(name)
         if field is None:
-            near = difflib.get_close_matches(name, fields, n=1)
+            from difflib import get_close_matches  # noqa: PLC0415 - only who has mistyped something needs it
+
+            near = get_close_matches(name, fields, n=1)
             hint = f"; did you mean {prefix}{near[0]}?" if near else ""
             faults.append(Fault(prefix + name, None, f"unknown key{hint}"))
         elif "table" in field.metadata:

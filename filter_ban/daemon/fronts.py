@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from filter_ban.daemon.blocklistd import BlocklistServer
 from filter_ban.daemon.commands import Commands
 from filter_ban.daemon.control import MAX_REQUEST_BYTES, ControlServer
 from filter_ban.daemon.relays import RelayConnection
@@ -144,6 +143,8 @@ class Fronts:
     async def _open_blocklistd(self, sock: socket.socket) -> None:
         service = self._service
         uids = _uids(service.config.blocklistd.users)
+        from filter_ban.daemon.blocklistd import BlocklistServer  # noqa: PLC0415 - few have it
+
         server = BlocklistServer(service.sensors.blocklistd, service.settle, sock, uids)
         server.open()
         self._closers.append(server.close)

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from filter_ban import logline
 from filter_ban.client import ClientKey, NetworkSet, key_text, parse_network
@@ -23,7 +23,6 @@ from filter_ban.daemon.alarms import Alarms
 from filter_ban.daemon.enforcement import Enforcer
 from filter_ban.daemon.hooks import HookObserver
 from filter_ban.daemon.hourly import HourlyTallies
-from filter_ban.daemon.meter import Meter
 from filter_ban.daemon.minutes import AN_HOUR_S
 from filter_ban.daemon.observer import Observer
 from filter_ban.daemon.sensors import Sensors
@@ -35,6 +34,9 @@ from filter_ban.ledger import Ledger, LedgerWriter, Retention
 from filter_ban.logline import fact
 from filter_ban.model import Allowance, Ban, Mode
 from filter_ban.recording import Encoder, Recorder
+
+if TYPE_CHECKING:
+    from filter_ban.daemon.meter import Meter
 
 _log = logging.getLogger(__name__)
 LINES_AT_ONCE: Final = 50  # up to so many bans have a line each in the log; above, one tells of all
@@ -63,7 +65,7 @@ class Service:
         self.steering = Steering(self)
         self.surroundings = NetworkSet(parse_network(text) for text in surroundings)
         policy = self._policy()
-        self.meter = Meter(policy) if _has_metrics(listeners) else None
+        self.meter = _meter(policy) if _has_metrics(listeners) else None
         self.enforcer = Enforcer(
             send,
             backends=config.firewall.backend,
@@ -318,6 +320,12 @@ def _retention(policy: Policy) -> Retention:
         ban_age_s=policy.forget_s,
         login_age_s=policy.guard.remember,
     )
+
+
+def _meter(policy: Policy) -> "Meter":
+    from filter_ban.daemon.meter import Meter  # noqa: PLC0415 - where nobody asks, nothing is measured
+
+    return Meter(policy)
 
 
 def _has_metrics(listeners: Iterable[dict[str, Any]]) -> bool:
