@@ -3,7 +3,8 @@
 
 import time
 from collections import Counter
-from typing import Any
+
+import attrs
 
 from filter_ban import tags
 from filter_ban.clients import Clients
@@ -16,6 +17,7 @@ from filter_ban.sensors.decoy import DecoySensor
 from filter_ban.sensors.dovecot import DovecotSensor
 from filter_ban.sensors.opensmtpd import OpensmtpdSensor
 from filter_ban.sensors.postfix import PostfixSensor
+from filter_ban.sensors.sensor import Means
 from filter_ban.verdicts import Heard, Verdicts
 
 
@@ -47,23 +49,26 @@ class Sensors:
         self._verdicts = {
             sensor: Verdicts(engine, banned, heard) for sensor, banned in _replies(config).items()
         }
-        self._common: dict[str, Any] = {
-            "engine": engine,
-            "clients": clients,
-            "users": tags.UserTags(user_key),
-            "secrets": tags.SecretTags(),
-            "clock": time.time,
-            "recorder": recorder,
+        common = Means(
+            engine=engine,
+            clients=clients,
+            verdicts=self._verdicts["opensmtpd"],
+            users=tags.UserTags(user_key),
+            secrets=tags.SecretTags(),
+            clock=time.time,
+            recorder=recorder,
+        )
+        self._means = {
+            sensor: attrs.evolve(common, verdicts=verdicts) for sensor, verdicts in self._verdicts.items()
         }
         self.postfix = PostfixSensor(
-            **self._common,
-            verdicts=self._verdicts["postfix"],
+            self._means["postfix"],
             submission_ports=config.postfix.submission_ports,
             bad_helo=config.helo.bad,
         )
-        self.dovecot = DovecotSensor(**self._common, verdicts=self._verdicts["dovecot"])
-        self.decoy = DecoySensor(**self._common, verdicts=self._verdicts["decoy"])
-        self.blocklistd = BlocklistdSensor(**self._common, verdicts=self._verdicts["blocklistd"])
+        self.dovecot = DovecotSensor(self._means["dovecot"])
+        self.decoy = DecoySensor(self._means["decoy"])
+        self.blocklistd = BlocklistdSensor(self._means["blocklistd"])
         self._relays: set[OpensmtpdSensor] = set()
         self._retired: Counter[str] = Counter()
 
@@ -82,8 +87,7 @@ class Sensors:
     def connect(self) -> OpensmtpdSensor:
         """Return a sensor for one more smtpd."""
         sensor = OpensmtpdSensor(
-            **self._common,
-            verdicts=self._verdicts["opensmtpd"],
+            self._means["opensmtpd"],
             smtps_ports=self._config.opensmtpd.smtps_ports,
             submission_ports=self._config.opensmtpd.submission_ports,
             bad_helo=self._config.helo.bad,

@@ -9,7 +9,7 @@ Source: libblocklist(3); what sshd, ftpd and others report is in their patches.
 """
 
 import logging
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
@@ -17,7 +17,7 @@ from filter_ban.client import ClientKey, address_text, key_text
 from filter_ban.logline import fact
 from filter_ban.model import Kind
 from filter_ban.sensors.blocklist_datagram import Event
-from filter_ban.sensors.sensor import Sensor
+from filter_ban.sensors.sensor import Means, Sensor
 from filter_ban.signals import Signal
 
 _log = logging.getLogger(__name__)
@@ -53,8 +53,8 @@ class Rejection:
 class BlocklistdSensor(Sensor):
     """Reports of any number of daemons in, strikes out."""
 
-    def __init__(self, **common: Any) -> None:
-        super().__init__(**common)
+    def __init__(self, means: Means) -> None:
+        super().__init__(means)
         self._logged_s: dict[str, float] = {}  # when, by the kind of rejection
 
     def report(self, report: Report) -> None:

@@ -8,22 +8,17 @@ small record for each session, and nothing is read in a row before it matters.
 """
 
 import functools
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Final
 
 import attrs
 
 import opensmtpd
 from filter_ban.client import ClientKey
-from filter_ban.clients import Clients
-from filter_ban.engine import Engine
 from filter_ban.engine.history import NO_SECRET
 from filter_ban.helo import is_bad, may_be_address
 from filter_ban.model import Answer, Ban, Kind
-from filter_ban.recording import Recorder
-from filter_ban.sensors.sensor import Sensor
-from filter_ban.tags import SecretTags, UserTags
-from filter_ban.verdicts import Verdicts
+from filter_ban.sensors.sensor import Means, Sensor
 from opensmtpd import Row
 
 REPORTS: Final = ("link-connect", "link-disconnect", "link-identify", "link-tls", "link-auth")
@@ -52,7 +47,7 @@ class OpensmtpdSensor(Sensor):
     Bytes of one smtpd in, answers out; never raises, and answers each readable request exactly once.
 
     Args:
-        engine, clients, verdicts, users, secrets, clock, recorder: As for every sensor.
+        means: What every sensor works with.
         smtps_ports: Of listeners that speak TLS from the start.
         submission_ports: Of listeners where a client must log in before it sends.
         bad_helo: Names that only bots give themselves.
@@ -64,30 +59,16 @@ class OpensmtpdSensor(Sensor):
 
     def __init__(
         self,
+        means: Means,
         *,
-        engine: Engine,
-        clients: Clients,
-        verdicts: Verdicts,
-        users: UserTags,
-        secrets: SecretTags,
         smtps_ports: Collection[int],
         submission_ports: Collection[int],
         bad_helo: Collection[str],
-        clock: Callable[[], float],
-        recorder: Recorder | None = None,
     ) -> None:
-        super().__init__(
-            engine=engine,
-            clients=clients,
-            verdicts=verdicts,
-            users=users,
-            secrets=secrets,
-            clock=clock,
-            recorder=recorder,
-        )
+        super().__init__(means)
         self.judge_by(smtps_ports, submission_ports, bad_helo)
         self._now_s = 0.0
-        self._ban_of = verdicts.ban_of
+        self._ban_of = self._verdicts.ban_of
         self._sessions: dict[str, _Session] = {}
         self._answers: list[str] = []
         self._let_connect = opensmtpd.answerer()

@@ -8,22 +8,17 @@ ends: see `PostfixSensor.closed`.
 
 import functools
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import attrs
 
 from filter_ban.client import ClientKey
-from filter_ban.clients import Clients
-from filter_ban.engine import Engine
 from filter_ban.helo import is_bad
 from filter_ban.logline import fact
 from filter_ban.model import Ban, Kind
-from filter_ban.recording import Recorder
-from filter_ban.sensors.sensor import MAX_USER, Sensor
-from filter_ban.tags import SecretTags, UserTags
+from filter_ban.sensors.sensor import MAX_USER, Means, Sensor
 from filter_ban.text import excerpt
-from filter_ban.verdicts import Verdicts
 from postfix_policy import (
     MAX_TEXT_LENGTH,
     Action,
@@ -77,7 +72,7 @@ class PostfixSensor(Sensor):
     Decides on policy requests; never permits and never raises.
 
     Args:
-        engine, clients, verdicts, users, secrets, clock: As for every sensor.
+        means: What every sensor works with.
         submission_ports: Of services where a client must log in before it sends.
         bad_helo: Names that only bots give themselves.
 
@@ -85,26 +80,12 @@ class PostfixSensor(Sensor):
 
     def __init__(
         self,
+        means: Means,
         *,
-        engine: Engine,
-        clients: Clients,
-        verdicts: Verdicts,
-        users: UserTags,
-        secrets: SecretTags,
-        clock: Callable[[], float],
         submission_ports: Collection[int],
         bad_helo: Collection[str],
-        recorder: Recorder | None = None,
     ) -> None:
-        super().__init__(
-            engine=engine,
-            clients=clients,
-            verdicts=verdicts,
-            users=users,
-            secrets=secrets,
-            clock=clock,
-            recorder=recorder,
-        )
+        super().__init__(means)
         self.judge_by(submission_ports, bad_helo)
         self._sessions: dict[SessionKey, _Session] = {}
         self._openings: dict[int, _Opening] = {}  # by the number of the policy connection

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+import attrs
+
 from filter_ban.client import ClientKey, address_text, key_text
 from filter_ban.clients import Clients
 from filter_ban.engine import Engine
@@ -21,39 +23,37 @@ _log = logging.getLogger(__name__)
 MAX_USER: Final = 255  # RFC 4616, 2; what is longer is cut
 
 
+@attrs.frozen(kw_only=True)
+class Means:
+    """
+    What every sensor works with.
+
+    ``engine`` counts and decides; its owner lets bans expire and hands on what it decides. ``clients`` looks up
+    addresses, ``verdicts`` says what a client is told. ``users`` and ``secrets`` make tags of names and passwords.
+    ``clock`` gives Unix seconds. ``recorder`` gets every signal; None records nothing.
+    """
+
+    engine: Engine
+    clients: Clients
+    verdicts: Verdicts
+    users: UserTags
+    secrets: SecretTags
+    clock: Callable[[], float]
+    recorder: Recorder | None = None
+
+
 class Sensor:
-    """
-    The base of what listens to a server.
+    """The base of what listens to a server."""
 
-    Args:
-        engine: Counts and decides; its owner lets bans expire and hands on what it decides.
-        clients: Look-up of addresses.
-        verdicts: What a client is told.
-        users, secrets: Tags of names and passwords.
-        clock: Unix seconds.
-        recorder: Gets every signal; None records nothing.
-
-    """
-
-    def __init__(
-        self,
-        *,
-        engine: Engine,
-        clients: Clients,
-        verdicts: Verdicts,
-        users: UserTags,
-        secrets: SecretTags,
-        clock: Callable[[], float],
-        recorder: Recorder | None = None,
-    ) -> None:
+    def __init__(self, means: Means) -> None:
         self.counts: Counter[str] = Counter()
-        self._engine = engine
-        self._clients = clients
-        self._verdicts = verdicts
-        self._users = users
-        self._secrets = secrets
-        self._clock = clock
-        self._recorder = recorder
+        self._engine = means.engine
+        self._clients = means.clients
+        self._verdicts = means.verdicts
+        self._users = means.users
+        self._secrets = means.secrets
+        self._clock = means.clock
+        self._recorder = means.recorder
 
     def strike(
         self, kind: Kind, client: ClientKey, *, user: str = "", secret: int = NO_SECRET, service: str = ""

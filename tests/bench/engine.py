@@ -24,6 +24,7 @@ from filter_ban.engine.history import NO_SECRET
 from filter_ban.engine.outbox import Outbox
 from filter_ban.model import Kind
 from filter_ban.sensors.opensmtpd import OpensmtpdSensor
+from filter_ban.sensors.sensor import Means
 from filter_ban.tags import SecretTags, UserTags
 from filter_ban.verdicts import Verdicts
 from tests.bench.figure import show
@@ -181,15 +182,17 @@ def judge(stream: list[bytes]) -> None:
     policy = Policy.compile(config)
     engine = Engine(policy)
     sensor = OpensmtpdSensor(
-        engine=engine,
-        clients=Clients(policy),
-        verdicts=Verdicts(engine, config.reply.banned),
-        users=UserTags(b"0123456789abcdef"),
-        secrets=SecretTags(),
+        Means(
+            engine=engine,
+            clients=Clients(policy),
+            verdicts=Verdicts(engine, config.reply.banned),
+            users=UserTags(b"0123456789abcdef"),
+            secrets=SecretTags(),
+            clock=time.time,
+        ),
         smtps_ports=config.opensmtpd.smtps_ports,
         submission_ports=config.opensmtpd.submission_ports,
         bad_helo=config.helo.bad,
-        clock=time.time,
     )
     sensor.receive_data(b"config|protocol|0.7\nconfig|ready\n")
     for chunk in stream:

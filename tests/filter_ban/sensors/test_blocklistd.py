@@ -13,6 +13,7 @@ from filter_ban.engine import Engine, Policy
 from filter_ban.model import Ban, Kind
 from filter_ban.sensors.blocklist_datagram import Event
 from filter_ban.sensors.blocklistd import MALFORMED, SENDER_REFUSED, BlocklistdSensor, Rejection, Report
+from filter_ban.sensors.sensor import Means
 from filter_ban.signals import Signal
 from filter_ban.tags import SecretTags, UserTags
 from filter_ban.verdicts import Verdicts
@@ -50,13 +51,15 @@ class Rig:
         self.recorder = Recorder()
         self.now_s = NOW_S
         self.sensor = BlocklistdSensor(
-            engine=self.engine,
-            clients=Clients(policy),
-            verdicts=Verdicts(self.engine, config.reply.banned),
-            users=UserTags(b"0123456789abcdef"),
-            secrets=SecretTags(),
-            clock=lambda: self.now_s,
-            recorder=self.recorder,
+            Means(
+                engine=self.engine,
+                clients=Clients(policy),
+                verdicts=Verdicts(self.engine, config.reply.banned),
+                users=UserTags(b"0123456789abcdef"),
+                secrets=SecretTags(),
+                clock=lambda: self.now_s,
+                recorder=self.recorder,  # type: ignore[arg-type]  # a stand-in
+            ),
         )
 
     def report(self, times: int = 1, **changes: Any) -> None:

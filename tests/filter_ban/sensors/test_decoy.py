@@ -23,7 +23,7 @@ from filter_ban.sensors.decoy import (
     Attempt,
     DecoySensor,
 )
-from filter_ban.sensors.sensor import MAX_USER
+from filter_ban.sensors.sensor import MAX_USER, Means
 from filter_ban.tags import SecretTags, UserTags
 from filter_ban.verdicts import Verdicts
 
@@ -53,12 +53,14 @@ class Rig:
         policy = Policy.compile(config)
         self.engine = Recorder(policy)
         self.sensor = DecoySensor(
-            engine=self.engine,
-            clients=Clients(policy),
-            verdicts=Verdicts(self.engine, config.reply.banned),
-            users=UserTags(b"0123456789abcdef"),
-            secrets=SecretTags(),
-            clock=lambda: NOW_S,
+            Means(
+                engine=self.engine,
+                clients=Clients(policy),
+                verdicts=Verdicts(self.engine, config.reply.banned),
+                users=UserTags(b"0123456789abcdef"),
+                secrets=SecretTags(),
+                clock=lambda: NOW_S,
+            ),
         )
 
 

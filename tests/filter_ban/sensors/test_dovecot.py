@@ -15,7 +15,7 @@ from filter_ban.config import parse_config
 from filter_ban.engine import Engine, Policy
 from filter_ban.model import Kind
 from filter_ban.sensors.dovecot import MAX_EXPLANATION, DovecotSensor
-from filter_ban.sensors.sensor import MAX_USER
+from filter_ban.sensors.sensor import MAX_USER, Means
 from filter_ban.tags import SecretTags, UserTags
 from filter_ban.verdicts import Verdicts
 
@@ -51,12 +51,14 @@ class Rig:
         self.now_s = NOW_S
         self.engine = Engine(policy)
         self.sensor = DovecotSensor(
-            engine=self.engine,
-            clients=Clients(policy),
-            verdicts=Verdicts(self.engine, config.reply.banned),
-            users=UserTags(b"0123456789abcdef"),
-            secrets=SecretTags(),
-            clock=lambda: self.now_s,
+            Means(
+                engine=self.engine,
+                clients=Clients(policy),
+                verdicts=Verdicts(self.engine, config.reply.banned),
+                users=UserTags(b"0123456789abcdef"),
+                secrets=SecretTags(),
+                clock=lambda: self.now_s,
+            ),
         )
 
     def fail(self, *pwhashes: str, **attributes: object) -> None:

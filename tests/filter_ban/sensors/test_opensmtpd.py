@@ -14,6 +14,7 @@ from filter_ban.clients import Clients
 from filter_ban.config import parse_config
 from filter_ban.engine import Engine, Policy
 from filter_ban.sensors.opensmtpd import MAX_SESSIONS, OpensmtpdSensor
+from filter_ban.sensors.sensor import Means
 from filter_ban.tags import SecretTags, UserTags
 from filter_ban.verdicts import Verdicts
 from opensmtpd.testing import mutations, read_transcript
@@ -42,15 +43,17 @@ class Rig:
         self.now_s = NOW_S
         self.engine = Engine(policy)
         self.sensor = OpensmtpdSensor(
-            engine=self.engine,
-            clients=Clients(policy),
-            verdicts=Verdicts(self.engine, config.reply.banned),
-            users=UserTags(b"0123456789abcdef"),
-            secrets=SecretTags(),
+            Means(
+                engine=self.engine,
+                clients=Clients(policy),
+                verdicts=Verdicts(self.engine, config.reply.banned),
+                users=UserTags(b"0123456789abcdef"),
+                secrets=SecretTags(),
+                clock=lambda: self.now_s,
+            ),
             smtps_ports=config.opensmtpd.smtps_ports,
             submission_ports=config.opensmtpd.submission_ports,
             bad_helo=config.helo.bad,
-            clock=lambda: self.now_s,
         )
 
     def report(self, event: str, *fields: str, session: str = S) -> bytes:

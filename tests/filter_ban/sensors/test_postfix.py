@@ -15,6 +15,7 @@ from filter_ban.engine import Engine, Policy
 from filter_ban.model import Kind
 from filter_ban.reply import ReplyTemplate
 from filter_ban.sensors.postfix import DUNNO, MAX_SESSIONS, MAX_SILENCE_S, UNDENIABLE, PostfixSensor
+from filter_ban.sensors.sensor import Means
 from filter_ban.tags import SecretTags, UserTags
 from filter_ban.verdicts import Verdicts
 from postfix_policy import Action, Dunno, PolicyRequest, Reject, Reply, encode_action
@@ -38,12 +39,14 @@ class Rig:
         self.engine = Engine(policy)
         self.verdicts = Verdicts(self.engine, ReplyTemplate(reply))
         self.sensor = PostfixSensor(
-            engine=self.engine,
-            clients=Clients(policy),
-            verdicts=self.verdicts,
-            users=UserTags(b"0123456789abcdef"),
-            secrets=SecretTags(),
-            clock=lambda: self.now_s,
+            Means(
+                engine=self.engine,
+                clients=Clients(policy),
+                verdicts=self.verdicts,
+                users=UserTags(b"0123456789abcdef"),
+                secrets=SecretTags(),
+                clock=lambda: self.now_s,
+            ),
             submission_ports=config.postfix.submission_ports,
             bad_helo=config.helo.bad,
         )

@@ -14,7 +14,7 @@ from filter_ban.engine import Engine, Policy
 from filter_ban.engine.history import NO_SECRET
 from filter_ban.model import Kind
 from filter_ban.recording import Encoder, Recorder
-from filter_ban.sensors.sensor import MAX_USER, Sensor
+from filter_ban.sensors.sensor import MAX_USER, Means, Sensor
 from filter_ban.signals import Signal
 from filter_ban.tags import SecretTags, UserTags
 from filter_ban.verdicts import Verdicts
@@ -48,13 +48,15 @@ class Rig:
         self.users = UserTags(b"0123456789abcdef")
         self.recording = Recording()
         self.sensor = Sensor(
-            engine=self.engine,
-            clients=Clients(policy),
-            verdicts=Verdicts(self.engine, config.reply.banned),
-            users=self.users,
-            secrets=SecretTags(),
-            clock=lambda: self.now_s,
-            recorder=self.recording if records else None,
+            Means(
+                engine=self.engine,
+                clients=Clients(policy),
+                verdicts=Verdicts(self.engine, config.reply.banned),
+                users=self.users,
+                secrets=SecretTags(),
+                clock=lambda: self.now_s,
+                recorder=self.recording if records else None,
+            ),
         )
 
     def ban(self, client: ClientKey = BOT) -> None:
