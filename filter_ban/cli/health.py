@@ -57,7 +57,7 @@ def _ledger(ledger: Document) -> Iterator[str]:
 def _backend(backend: Document) -> Iterator[str]:
     if backend.get("ok") is False:
         yield shown(backend.get("problem") or "the last comparison of table and bans failed")
-    if backend.get("rule_present") is False:
+    if backend.get("rule_present") is False and not backend.get("in_force"):
         yield "no rule uses the table, so it blocks nobody"
     if failed := backend.get("failed"):
         yield f"{count(failed, 'ban')} could not be put in force; filter-ban list names them"

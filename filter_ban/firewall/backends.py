@@ -24,7 +24,7 @@ def _nftables(options: Options) -> Backend:
 def _ipset(name: str, options: Options) -> Backend:
     from filter_ban.firewall.ipset import Ipset
 
-    return Ipset(name=name, table=options.table, max_entries=options.max_entries)
+    return Ipset(name=name, table=options.table, max_entries=options.max_entries, ports=options.ports)
 
 
 def _pf(options: Options) -> Backend:

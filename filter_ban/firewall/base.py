@@ -101,12 +101,14 @@ class Check:
     What stands in the packet filter, apart from entries.
 
     ``ready`` are the nets whose entries would act (None: the filter makes no such difference); ``problem`` says what
-    the administrator has to mend before any entry acts, or is empty.
+    the administrator has to mend before any entry acts, or is empty. ``inert`` says why entries of so many address bits
+    do not act; where it is empty, a problem holds for all.
     """
 
     exists: bool
     ready: frozenset[Net] | None = None
     problem: str = ""
+    inert: Mapping[int, str] = attrs.Factory(dict)
 
 
 class Fault(enum.Enum):

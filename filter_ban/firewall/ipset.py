@@ -58,6 +58,7 @@ class Ipset:
         name: Name in the configuration: who owns the rules, and so what to do where they are missing.
         table: Start of the sets' names.
         max_entries: Most entries of each set, where we create it.
+        ports: TCP ports that rules must close to the clients; empty: those that the rules say.
 
     Raises:
         ValueError: a name is impossible.
@@ -68,7 +69,12 @@ class Ipset:
     counts: Final = True
 
     def __init__(
-        self, *, name: str = "ipset", table: str = "filter-ban", max_entries: int = MAX_ENTRIES
+        self,
+        *,
+        name: str = "ipset",
+        table: str = "filter-ban",
+        max_entries: int = MAX_ENTRIES,
+        ports: Sequence[int] = (),
     ) -> None:
         if name not in _REMEDIES:
             raise ValueError(f"firewall.backend: {name[:100]!r}: must be one of {', '.join(_REMEDIES)}")
@@ -78,6 +84,7 @@ class Ipset:
             )
         self.name: Final = name
         self._sets: Final = {IPV4_BITS: f"{table}4", IPV6_BITS: f"{table}6"}
+        self._ports = ports
         self._creates = dict(zip(self._sets, create_lines(table, max_entries), strict=True))
 
     # --- building
@@ -128,16 +135,24 @@ class Ipset:
         entries = {
             bits: self._entries(bits, present[name]) for bits, name in self._sets.items() if name in present
         }
-        unused = [
-            name
+        unused = {
+            bits: name
             for (bits, name), rules in zip(self._sets.items(), saved, strict=True)
-            if (bits == IPV4_BITS or entries.get(bits)) and not uses_set(rules, name)
-        ]
+            if not uses_set(rules, name, self._ports)
+        }
+        told = [name for bits, name in unused.items() if bits == IPV4_BITS or entries.get(bits)]
         return Check(
             exists=bool(entries),
             ready=frozenset((bits, prefix) for bits in entries for prefix in range(1, bits + 1)),
-            problem=f"no rule uses the set {' or '.join(unused)}; {_REMEDIES[self.name]}" if unused else "",
+            problem=self._problem(told) if told else "",
+            inert={bits: self._problem([name]) for bits, name in unused.items()},
         )
+
+    def _problem(self, unused: Sequence[str]) -> str:
+        where = (
+            f" for all of firewall.ports ({', '.join(map(str, sorted(self._ports)))})" if self._ports else ""
+        )
+        return f"no rule uses the set {' or '.join(unused)}{where}; {_REMEDIES[self.name]}"
 
     def _entries(self, bits: int, fields: Mapping[str, str]) -> int:
         header = fields.get("Header", "").split()

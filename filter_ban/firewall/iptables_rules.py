@@ -8,7 +8,7 @@ Source: iptables(8), iptables-extensions(8) (set, multiport, limit, LOG, REJECT)
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 MAX_RULE_PORTS: Final = 15  # of multiport
@@ -23,9 +23,14 @@ Chains: TypeAlias = Mapping[str, Sequence[tuple[str, str]]]  # each rule's match
 _HOOKS: Final = ("PREROUTING", "INPUT")
 _VERDICTS: Final = frozenset({"DROP", "REJECT"})
 _PASSING: Final = frozenset({"ACCEPT", "RETURN"})
+_ALL_OF_TCP: Final = frozenset(
+    {"", "-p tcp", "-p tcp -m tcp"}
+)  # matches of a rule that hold for each connection
 _TEXT: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"')  # a comment or a log prefix, which may look like anything
 _COMMENT: Final = re.compile(r" -m comment --comment \S+")
 _CHAIN: Final = re.compile(r"^:(\S+)", re.MULTILINE)
+_OTHER_PROTOCOL: Final = re.compile(r" ! -p tcp\b|(?<!!) -p (?!tcp\b)\S")
+_PORTS: Final = re.compile(r"(?P<other>! )?--(?:dports?|ports) (?P<ports>\S+)")
 _RULE: Final = re.compile(r"^-A (\S+)(.*?) -[jg] (\S+)", re.MULTILINE)
 
 # --- building
@@ -71,20 +76,34 @@ def verdict_rules(table: str, action: str) -> tuple[str, ...]:
 # --- reading
 
 
-def uses_set(saved: str, name: str) -> bool:
+def uses_set(saved: str, name: str, ports: Collection[int] = ()) -> bool:
     """
-    Return whether a rule in the output of iptables-save refuses the sources in the set *name*.
+    Return whether rules in the output of iptables-save refuse the sources in the set *name*, at all *ports*.
 
-    Its target is DROP or REJECT, or a chain that refuses every packet; it stands in PREROUTING or INPUT, or in a chain
-    that they lead to. Whether another rule accepts the packet earlier is not asked.
+    Their target is DROP or REJECT, or a chain that refuses every packet; they stand in PREROUTING or INPUT, or in a chain
+    that they lead to, and not behind a rule that accepts everything. Whether a rule accepts some packets earlier is not
+    asked. Without *ports* the rules may be for some.
     """
     match = re.compile(rf"(?<!! )--match-set {re.escape(name)} src(?!\S)")
-    return any(
-        match.search(matches) and _refuses(chains, target)
+    closed = [
+        _closed(matches)
         for chains in _tables(saved)
         for chain in _reachable(chains)
-        for matches, target in chains[chain]
-    )
+        for matches, target in _tried(chains, chain)
+        if match.search(matches) and _fate(chains, target) in _VERDICTS
+    ]
+    return any(closed) and all(any(port in span for spans in closed for span in spans) for port in ports)
+
+
+def _closed(matches: str) -> list[range]:
+    """Return the TCP ports that a rule is for, as far as it can be told."""
+    if _OTHER_PROTOCOL.search(matches):
+        return []
+    found = _PORTS.search(matches)
+    if found is None:
+        return [range(1, 1 << 16)]
+    spans = () if found["other"] else re.findall(r"(\d+)(?::(\d+))?", found["ports"])
+    return [range(int(first), int(last or first) + 1) for first, last in spans]
 
 
 def _tables(saved: str) -> Iterator[Chains]:
@@ -102,19 +121,28 @@ def _reachable(chains: Chains) -> set[str]:
     ahead = {hook for hook in _HOOKS if hook in chains}
     while ahead:
         found |= ahead
-        ahead = {target for chain in ahead for _, target in chains[chain] if target in chains} - found
+        ahead = {target for chain in ahead for _, target in _tried(chains, chain) if target in chains} - found
     return found
 
 
-def _refuses(chains: Chains, target: str, seen: frozenset[str] = frozenset()) -> bool:
-    """Return whether no packet comes past *target*."""
-    if target in _VERDICTS:
-        return True
+def _tried(chains: Chains, chain: str) -> Iterator[tuple[str, str]]:
+    """Yield the rules of *chain* up to the one behind which no packet of TCP comes."""
+    for matches, target in chains[chain]:
+        if matches.strip() in _ALL_OF_TCP and (target == "RETURN" or _fate(chains, target) == "ACCEPT"):
+            return
+        yield matches, target
+
+
+def _fate(chains: Chains, target: str, seen: frozenset[str] = frozenset()) -> str:
+    """Return the verdict on every packet that is sent to *target*, of TCP at least if it passes; else nothing."""
+    if target in _VERDICTS | _PASSING:
+        return target
     for matches, further in () if target in seen else chains.get(target, ()):
-        if matches:
+        if matches.strip() not in _ALL_OF_TCP:
             continue
-        if further in _PASSING:
-            return False
-        if _refuses(chains, further, seen | {target}):
-            return True
-    return False
+        if further == "RETURN":
+            break
+        fate = _fate(chains, further, seen | {target})
+        if fate == "ACCEPT" or (fate and not matches):
+            return fate
+    return ""

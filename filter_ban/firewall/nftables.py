@@ -48,9 +48,10 @@ _TCP: Final = "meta l4proto 6 "  # this and icmpx as --numeric prints them
 _TCP_RESET: Final = "reject with tcp reset"
 _PROHIBITED: Final = "reject with icmpx 3"
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
-_SET: Final = re.compile(rb"^\tset net([46])_(\d{1,3}) \{\n(.*?)^\t\}", re.MULTILINE | re.DOTALL)
+_SET: Final = re.compile(rb"^\t(?:set|map) net([46])_(\d{1,3}) \{\n(.*?)^\t\}", re.MULTILINE | re.DOTALL)
 # an element as it is printed: 192.0.2.7 counter packets 5 bytes 300 timeout 3600s expires 3599s
 _ELEMENT: Final = re.compile(rb"[{,]\s+([0-9a-f:.]+)(?: counter packets (\d{1,20}))?")
+_DORMANT: Final = re.compile(rb"^\tflags .*\bdormant\b", re.MULTILINE)
 _RELEASE: Final = re.compile(r"(\d+)\.(\d+)")
 _CHAIN: Final = re.compile(rb"^\tchain net([46])_(\d{1,3}) \{\n(.*?)^\t\}", re.MULTILINE | re.DOTALL)
 _FAMILIES: Final = {32: (b"4", "ip", "ipv4_addr"), 128: (b"6", "ip6", "ipv6_addr")}
@@ -167,11 +168,31 @@ class Nftables:
         if table is None:
             return Check(exists=False, ready=frozenset())
         body = table[1]
-        sets = {(_BITS[found[1]], int(found[2])) for found in _SET.finditer(body)}
-        chains = {(_BITS[found[1]], int(found[2])): found[3].decode() for found in _CHAIN.finditer(body)}
-        return Check(
-            exists=True, ready=frozenset(net for net in sets & chains.keys() if self._acts(net, chains[net]))
-        )
+        listed = {
+            (_BITS[found[1]], int(found[2])): found[3].decode(errors="replace")
+            for found in _SET.finditer(body)
+        }
+        sets = {
+            net for net, text in listed.items() if set(map(str.strip, text.splitlines())) == _set_lines(net)
+        }
+        chains = {
+            (_BITS[found[1]], int(found[2])): found[3].decode(errors="replace")
+            for found in _CHAIN.finditer(body)
+        }
+        ready = frozenset(net for net in sets & chains.keys() if self._acts(net, chains[net]))
+        if _DORMANT.search(body):
+            return Check(
+                exists=True,
+                ready=ready,
+                problem=f"the table is dormant; 'nft add table {self._table}' wakes it up",
+            )
+        strange = listed.keys() - sets
+        problem = self._problem(strange) if strange else ""
+        return Check(exists=True, ready=ready, problem=problem, inert={bits: problem for bits, _ in strange})
+
+    def _problem(self, strange: Collection[Net]) -> str:
+        names = ", ".join(_set_name(*net) for net in sorted(strange))
+        return f"not as filter-ban makes it: {names}; 'nft delete table {self._table}' and 'filter-ban resync' mend it"
 
     def _acts(self, net: Net, chain: str) -> bool:
         head, _, rules = chain.partition("\n")
@@ -204,6 +225,11 @@ def _transaction(lines: Iterable[str]) -> Command:
 
 def _set_name(bits: int, prefix: int) -> str:
     return f"net{_FAMILIES[bits][0].decode()}_{prefix}"
+
+
+def _set_lines(net: Net) -> set[str]:
+    """Return what a set of ours consists of, in the listing without elements."""
+    return {f"type {_FAMILIES[net[0]][2]}", "flags timeout", "counter"}
 
 
 def _net_of_entry(entry: Entry) -> Net:

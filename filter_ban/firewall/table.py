@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from filter_ban.client import ClientKey
+from filter_ban.client import ClientKey, key_text
 from filter_ban.firewall.base import (
     Backend,
     Change,
@@ -91,6 +91,7 @@ class DesiredTable:
         self._compared = False
         self._exists = False
         self._problem = ""
+        self._inert: Mapping[int, str] = {}
 
     @property
     def clients(self) -> Collection[ClientKey]:
@@ -157,8 +158,10 @@ class DesiredTable:
         """Ask the packet filter what is there."""
         backend = self._backend
         self._touched = touched = set[ClientKey]()
+        problem = ""
         try:
             check = backend.parse_check([self._run(command) for command in backend.check_commands()])
+            problem = check.problem
             if not check.exists:
                 return Listing(touched, check)
             if not backend.lists:
@@ -167,8 +170,10 @@ class DesiredTable:
             return Listing(touched, check, clients)
         except FirewallError as error:
             return Listing(touched, error=str(error))
-        except ValueError as error:
-            return Listing(touched, error=f"{backend.name}: {error}")
+        except ValueError as error:  # nothing tells that any entry acts
+            return Listing(
+                touched, Check(exists=self._exists, problem=problem or f"{backend.name}: {error}"), None
+            )
 
     def reconcile(self, listing: Listing, now_s: float) -> Report:
         """Mend what *listing* shows to be wrong; clients that have changed since it was begun are left alone."""
@@ -184,7 +189,7 @@ class DesiredTable:
         self._ready = set(found)
         self._exists = check.exists or self._backend.lists  # else it is emptied first, even for nothing
         self._compared = True
-        self._problem = check.problem
+        self._problem, self._inert = check.problem, check.inert
         missing = {
             key: end_s
             for key, end_s in self._ends.items()
@@ -193,6 +198,7 @@ class DesiredTable:
         drifted = [key for key in missing if key not in self._unproven]
         foreign = [key for key in present if key not in self._ends and key not in touched]
         leaving = [*self._leaving] if listing.clients is None else foreign
+        inert = [key for key in self._ends if self._why_inert(key)] if check.problem else []
         self._leaving = set(leaving)
         seen = [key for key in self._unproven if key in present and key not in touched]
         change = Change(
@@ -203,13 +209,13 @@ class DesiredTable:
         try:
             failed = self._carry_out(change)
         except FirewallError as error:
-            failed, problem = dict.fromkeys(missing, str(error)), str(error)
+            failed, problem = dict.fromkeys(missing, str(error)), check.problem or str(error)
         else:
-            problem = check.problem
+            problem = check.problem or self._stuck()
         return attrs.evolve(
-            self._settle(self._ends.copy() if check.problem else [*missing, *seen], failed),
+            self._settle([*missing, *seen, *inert], failed),
             drifted=drifted,
-            foreign=foreign,
+            foreign=[key for key in foreign if key not in self._leaving],
             rule_present=rule_present,
             problem=problem,
             compared=True,
@@ -261,6 +267,15 @@ class DesiredTable:
                     failed |= dict.fromkeys(piece.clients(), str(error))
         return failed
 
+    def _stuck(self) -> str:
+        """Return what is wrong where entries that nobody wants cannot be removed."""
+        if not self._leaving:
+            return ""
+        return f"{key_text(min(self._leaving))} and {len(self._leaving) - 1} more cannot be removed from the table"
+
+    def _why_inert(self, key: ClientKey) -> str:
+        return self._inert.get(net_of(key)[0], "") if self._inert else self._problem
+
     def _run_all(self, commands: Iterable[Command]) -> None:
         for command in commands:
             output = self._run(command)
@@ -269,8 +284,7 @@ class DesiredTable:
 
     def _settle(self, done: Collection[ClientKey], failed: dict[ClientKey, str]) -> Report:
         """Take note of what happened to clients, *failed* being some of *done*; return what is news."""
-        if self._problem:
-            failed = dict.fromkeys(done, self._problem) | failed
+        failed = {key: why for key in done if (why := self._why_inert(key))} | failed
         in_force = [key for key in done if key not in failed]
         news = {key: why for key, why in failed.items() if self._failed.get(key) != why}
         self._unproven.difference_update(in_force)

@@ -45,7 +45,7 @@ _INIT_MODE: Final = 0o740
 _OWNER_RUNS: Final = 0o100
 _SHELL: Final = re.compile(r"#!\s*\S*/(env +)?(sh|dash|bash)\b")
 _FILTER: Final = re.compile(r"^\*filter[ \t]*\n(?P<body>.*?)^COMMIT\b", re.MULTILINE | re.DOTALL)
-_FIRST_RULE: Final = re.compile(r"^[ \t]*-", re.MULTILINE)
+_FIRST_RULE: Final = re.compile(r"^[ \t]*(\[\d+:\d+\][ \t]*)?-", re.MULTILINE)
 _DECLARATION: Final = re.compile(r"^:.*\n(# End required lines.*\n)?", re.MULTILINE)
 
 
@@ -140,21 +140,31 @@ def _rules_change(config: Config, family: int, path: Path) -> Change:
         raise SetupError(f"{path} is missing, without which ufw does not start")
     table = config.firewall.table
     xtables.require_no_chain(path, blocks.remove(_text(old), TITLE), table, f"{table}{MATCH}")
-    text = blocks.put(_text(old), TITLE, before_lines(config, family), partial(_place_in_rules, path))
+    text = blocks.put(
+        _text(old), TITLE, before_lines(config, family), partial(_place_in_rules, path, _INPUT[family])
+    )
     return Change(path, old, _bytes(text))
 
 
-def _place_in_rules(path: Path, text: str) -> int:
-    """Return the offset behind the declarations that the table filter begins with: ahead of all rules."""
-    section = _FILTER.search(text)
-    if section is None:
+def _place_in_rules(path: Path, chain: str, text: str) -> int:
+    """
+    Return the offset behind the declarations that the table filter begins with: ahead of all rules.
+
+    Not ahead of the last declaration of *chain*, which would empty it again.
+    """
+    sections = [found.span("body") for found in _FILTER.finditer(text)]
+    if not sections:
         raise SetupError(
             f"{path} has no table *filter with a COMMIT; see /usr/share/ufw for how ufw ships it"
         )
-    first = _FIRST_RULE.search(text, section.start("body"), section.end("body"))
-    end = first.start() if first else section.end("body")
-    declared = [found.end() for found in _DECLARATION.finditer(text, section.start("body"), end)]
-    return declared[-1] if declared else section.start("body")
+    emptied = re.compile(rf"^:{chain} .*\n|^-F {chain}[ \t]*\n", re.MULTILINE)
+    start, end = sections[0]
+    for span in sections:
+        for found in emptied.finditer(text, *span):
+            start, end = found.end(), span[1]
+    first = _FIRST_RULE.search(text, start, end)
+    declared = [found.end() for found in _DECLARATION.finditer(text, start, first.start() if first else end)]
+    return declared[-1] if declared else start
 
 
 def _init_change(config: Config, path: Path) -> Change:

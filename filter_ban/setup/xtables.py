@@ -132,7 +132,8 @@ def require_effect(ask: Ask, config: Config, script: str, families: Sequence[int
             saved = ask(("unshare", "--net", "sh", name))
     except ProgramError as error:
         raise SetupError(f"this kernel does not take our rules: {error}") from None
-    if not all(uses_set(saved, f"{config.firewall.table}{family}") for family in families):
+    firewall = config.firewall
+    if not all(uses_set(saved, f"{firewall.table}{family}", firewall.ports) for family in families):
         raise SetupError(
             "this kernel or its iptables lacks one of: sets of the type hash:net, the matches "
             "set, limit and multiport, the targets LOG and REJECT; nothing is changed"

@@ -69,7 +69,10 @@ WRONG: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "lost bans": ({"dropped_bans": 2}, "ledger: 2 bans were lost, it could not be written for too long"),
     "firewall": ({"ok": False, "problem": "nft: not found"}, "nftables: nft: not found"),
     "firewall, unknown why": ({"ok": False}, "nftables: the last comparison of table and bans failed"),
-    "no rule": ({"rule_present": False}, "nftables: no rule uses the table, so it blocks nobody"),
+    "no rule": (
+        {"rule_present": False, "in_force": 0},
+        "nftables: no rule uses the table, so it blocks nobody",
+    ),
     "failed bans": (
         {"failed": 3},
         "nftables: 3 bans could not be put in force; filter-ban list names them",

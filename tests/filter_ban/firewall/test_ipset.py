@@ -138,6 +138,11 @@ def test_sets_need_rules(sets: dict[str, int], saved4: bytes, saved6: bytes, pro
 
     assert check.exists == bool(sets)
     assert check.problem.partition(";")[0] == problem
+    assert [bits for bits in (32, 128) if bits in check.inert] == [
+        bits
+        for bits, saved in ((32, saved4), (128, saved6))
+        if f"filter-ban{4 if bits == 32 else 6} ".encode() not in saved
+    ]
 
 
 @pytest.mark.parametrize(

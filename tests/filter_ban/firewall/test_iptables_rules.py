@@ -79,6 +79,7 @@ def test_own_rules_are_recognised(ports: tuple[int, ...], action: str, chain: st
         *verdict_rules("filter-ban", action),
     )
 
+    assert uses_set(listing, "filter-ban4", ports)
     assert uses_set(listing, "filter-ban4")
     assert not uses_set(listing, "filter-ban6")
     assert not uses_set(listing, "filter-ban")
@@ -131,12 +132,40 @@ def test_rules_of_others_count(lines: list[str]) -> None:
         ["-A INPUT -m set --match-set s4 src -j a", "-A a -p tcp -j DROP"],
         ["-A INPUT -m set --match-set s4 src -j a", "-A a -j RETURN", "-A a -j DROP"],
         ["-A INPUT -m set --match-set s4 src -j a", "-A a -j b", "-A b -j a"],
+        ["-A INPUT -j ACCEPT", "-A INPUT -m set --match-set s4 src -j DROP"],
+        ["-A INPUT -p tcp -j a", "-A a -j ACCEPT", "-A INPUT -m set --match-set s4 src -j DROP"],
+        ["-A INPUT -p tcp -m tcp -j RETURN", "-A INPUT -j a", "-A a -m set --match-set s4 src -j DROP"],
+        ["-A INPUT -m set --match-set s4 src -j a", "-A a -p tcp -j RETURN", "-A a -j DROP"],
+        ["-A INPUT -p udp -m set --match-set s4 src -j DROP"],
+        ["-A INPUT ! -p tcp -m set --match-set s4 src -j DROP"],
         ['-A INPUT -m comment --comment "-m set --match-set s4 src -j DROP" -j ACCEPT'],
     ],
 )
 def test_rules_that_refuse_nobody_do_not_count(lines: list[str]) -> None:
     """A rule must refuse, the sources in this very set, of packets to this machine."""
     assert not uses_set(saved(*lines), "s4")
+
+
+@pytest.mark.parametrize(
+    ("matches", "closed"),
+    [
+        (["-p tcp"], True),
+        ([""], True),
+        (["-p tcp -m multiport --dports 25,587"], True),
+        (["-p tcp -m multiport --dports 20:30,500:600"], True),
+        (["-p tcp -m tcp --dport 25", "-p tcp -m tcp --dport 587"], True),
+        (["-p tcp -m tcp --dport 25"], False),
+        (["-p tcp -m multiport --dports 143,993"], False),
+        (["-p tcp -m multiport ! --dports 25,587"], False),
+        (["-p tcp -m tcp --sport 25"], True),
+        (["-p udp -m multiport --dports 25,587"], False),
+    ],
+)
+def test_ports_are_closed_by_the_rules_together(matches: list[str], closed: bool) -> None:
+    """Rules that leave a port open are not those for our configuration."""
+    lines = [f"-A INPUT {some} -m set --match-set s4 src -j DROP".replace("  ", " ") for some in matches]
+
+    assert uses_set(saved(*lines), "s4", (25, 587)) is closed
 
 
 def test_chains_of_another_table_are_others() -> None:

@@ -232,6 +232,38 @@ def test_check_notices_what_was_changed_behind_our_back(old: bytes, new: bytes) 
     assert check.ready == frozenset({(32, 32), (128, 64)})
 
 
+def test_check_notices_a_table_that_sleeps() -> None:
+    """The chains of a dormant table are not asked."""
+    output = CHECKED.replace(b"table inet filter_ban {\n", b"table inet filter_ban {\n\tflags dormant\n\n")
+
+    check = Nftables().parse_check([output])
+
+    assert check.problem == "the table is dormant; 'nft add table inet filter_ban' wakes it up"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"type ipv4_addr", b"type inet_service"),
+        (b"flags timeout", b"flags interval,timeout"),
+        (b"\t\tflags timeout\n", b""),
+        (b"\t\tcounter\n", b""),
+        (b"counter\n", b"counter\n\t\tsize 1\n"),
+        (b"set net4_32 {\n\t\ttype ipv4_addr", b"map net4_32 {\n\t\ttype ipv4_addr : verdict"),
+    ],
+)
+def test_set_of_another_kind_is_a_problem(old: bytes, new: bytes) -> None:
+    """What stands in the place of a set of ours is left alone, and the message says what to do."""
+    at = CHECKED.index(b"set net4_32", CHECKED.index(b"table inet filter_ban {"))
+    assert old in CHECKED[at:]
+
+    check = Nftables().parse_check([CHECKED[:at] + CHECKED[at:].replace(old, new, 1)])
+
+    assert check.ready == frozenset({(128, 64), (32, 24)})
+    assert check.problem.startswith("not as filter-ban makes it: net4_32; 'nft delete table inet filter_ban'")
+    assert check.inert == {32: check.problem}
+
+
 def test_check_compares_ports() -> None:
     """A rule for other ports than ours is to be written anew; one port is printed without braces."""
     output = CHECKED.replace(b"\t\tip saddr @", b"\t\ttcp dport 25 ip saddr @")

@@ -267,7 +267,7 @@ def test_missing_table_is_told_and_nothing_is_tried(npf: FakeNpf) -> None:
     report = table.apply(dict.fromkeys(clients, END_S), [], NOW_S)
 
     assert set(report.failed.values()) == {f"npfctl: {NO_TABLE}"}
-    assert report.problem == f"npfctl: {NO_TABLE}"
+    assert report.problem == NO_TABLE
     assert {tuple(argv) for argv in npf["log"]} == {("npfctl", "show")}
 
     npf.fill()

@@ -33,6 +33,7 @@ class MemoryFilter:
         self.nets: set[Net] = set()
         self.exists = False
         self.problem = ""
+        self.inert: dict[int, str] = {}
         self.runs: list[str] = []
         self.fail: Callable[[str, Change], FirewallError | None] = lambda _verb, _change: None
         self._actions: list[Callable[[], None]] = []
@@ -67,7 +68,7 @@ class MemoryFilter:
 
     def parse_check(self, outputs: Sequence[bytes]) -> Check:
         """Return the set-up."""
-        return Check(self.exists, frozenset(self.nets), self.problem)
+        return Check(self.exists, frozenset(self.nets), self.problem, self.inert)
 
     def parse_list(self, outputs: Sequence[bytes]) -> dict[ClientKey, int]:
         """Return the entries, which drop nothing."""
@@ -348,6 +349,44 @@ def test_problem_of_the_filter_is_every_bans_problem() -> None:
 
     kernel.problem = ""
     assert set(table.sync(NOW_S).in_force) == {A, B, C}
+
+
+def test_problem_of_one_family_is_not_that_of_the_other() -> None:
+    """A rule that is missing for IPv6 alone leaves IPv4 in force; a first ban of IPv6 is not in force for a moment."""
+    kernel, table = filled(A, B)
+    kernel.inert = {128: "no rule"}
+    table.sync(NOW_S)
+
+    assert table.apply({SITE: END_S}, [], NOW_S).failed == {SITE: "no rule"}
+
+    kernel.problem = "no rule"
+    report = table.sync(NOW_S)
+    assert (report.problem, report.failed) == ("no rule", {})
+    assert set(table.apply({C: END_S}, [], NOW_S).in_force) == {C}
+
+
+def test_what_cannot_be_read_is_not_in_force() -> None:
+    """Where something else stands in the place of our table, nothing tells that an entry acts."""
+    kernel, table = filled(A)
+
+    def parse_list(_outputs: Sequence[bytes]) -> dict[ClientKey, int]:
+        raise ValueError("nonsense")
+
+    parse, kernel.parse_list = kernel.parse_list, parse_list  # type: ignore[method-assign, assignment]
+    assert table.sync(NOW_S).failed == {A: "memory: nonsense"}
+    kernel.parse_list = parse  # type: ignore[method-assign]
+    assert table.sync(NOW_S).in_force == [A]
+
+
+def test_what_cannot_be_removed_is_told() -> None:
+    """An entry of others that stays is not said to have been removed."""
+    kernel, table = filled(A)
+    kernel.entries[B] = None
+    kernel.fail = lambda verb, _change: error("cannot") if verb == "change" else None
+
+    report = table.sync(NOW_S)
+
+    assert (report.foreign, "cannot be removed" in report.problem) == ([], True)
 
 
 def test_changes_during_a_listing_are_no_drift() -> None:

@@ -106,10 +106,18 @@ def test_twice(folder: Path) -> None:
         ("*filter\n-A ufw-before-input -j ACCEPT\nCOMMIT\n", "*filter\n"),
         ("*nat\n:A - [0:0]\nCOMMIT\n*filter\n:B - [0:0]\n\n-A B -j DROP\nCOMMIT\n", ":B - [0:0]\n"),
         ("*filter\n:A - [0:0]\n# text\n:B - [0:0]\n-A A -j B\n:C - [0:0]\nCOMMIT\n", ":B - [0:0]\n"),
+        (
+            "*filter\n:A - [0:0]\n-A A -j DROP\n:ufw-before-input - [0:0]\n:C - [0:0]\n[0:0] -A A -j C\n:D - [0:0]\nCOMMIT\n",
+            ":C - [0:0]\n",
+        ),
+        (
+            "*filter\n:A - [0:0]\nCOMMIT\n*filter\n:ufw-before-input - [0:0]\n-F ufw-before-input\nCOMMIT\n",
+            "-F ufw-before-input\n",
+        ),
     ],
 )
 def test_place_in_rules(folder: Path, before: str, place: str) -> None:
-    """Our lines come behind the declarations at the top of the table filter, ahead of its first rule."""
+    """Our lines come behind the declarations at the top of the table filter, ahead of its first rule; never ahead of what empties their chain."""
     (folder / "before.rules").write_text(before)
     head, ours, _ = new_text(ufw.plan(CONFIG, FakeHost()), "before.rules").partition("# filter-ban: begin")
     assert head.endswith(place)
