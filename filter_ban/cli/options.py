@@ -65,7 +65,7 @@ class Length(click.ParamType):  # type: ignore[type-arg]  # generic only since c
             self.fail(f'{value!r}: {error}, or "forever"', param, ctx)
 
 
-class BannedClient(click.ParamType[str]):
+class BannedClient(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.2
     """A text that a shell completes to a client that is banned now."""
 
     name = "client"

@@ -35,7 +35,7 @@ MAX_TOP: Final = 1000
 _MAX_HOST_CHARS: Final = 100
 
 
-class Span(click.ParamType[int]):
+class Span(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.2
     """A length of time such as ``1d``, of an hour at least."""
 
     name = "span"

@@ -2,7 +2,7 @@
 """
 The firewall as the supervisor sees it: what the engine asks for is checked here, once, and handed to every backend.
 
-The engine is not trusted: never-list, widths, size and pace hold whatever it says.
+The engine is not trusted: never-list, widths and size hold whatever it says. The pace holds for what it says a rule did.
 """
 
 import logging

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 
+from filter_ban.cli.group import COMMANDS
 from filter_ban.model import Enforcement
 from tests.real.booted import BootedMachine, NotBootedError
 from tests.real.debian_root import CHECKOUT, PACKAGE_12, PACKAGE_13, DebianRoot
@@ -101,6 +102,8 @@ def test_installed_used_removed_purged(machine: Machine) -> None:
 
     run(machine, "dpkg -i /package/filter-ban.deb")
     assert run(machine, "filter-ban --version").startswith("filter-ban ")
+    for command in COMMANDS:
+        assert f"sage: filter-ban {command}" in run(machine, f"filter-ban {command} --help")
     assert run(machine, "filter-ban check") == f"{CONFIGURATION}: ok\n"
     assert machine.run(["filter-ban", "status"], check=False).returncode == NOT_RUNNING
     assert run(machine, "getent passwd _filterban").endswith("/nologin\n")
