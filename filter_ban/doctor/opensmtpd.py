@@ -8,13 +8,18 @@ from typing import Final
 
 from filter_ban.doctor.finding import Finding, Severity, quoted
 from filter_ban.doctor.smtpd_conf import Listener, SmtpdConf
+from filter_ban.own_command import own_command
 
 SERVER: Final = "opensmtpd"
-FILTER_LINE: Final = 'filter "ban" proc-exec "/usr/local/bin/filter-ban opensmtpd"'
 _OUR_COMMAND: Final = re.compile(
     r"(?:\S*/)?filter-ban(?:\s.*)?\sopensmtpd\b.*|.*\bfilter_ban(?:\s.*)?\sopensmtpd\b.*"
 )
 _LOCAL: Final = re.compile(r"lo[0-9]*|localhost|socket|/.*")
+
+
+def filter_line() -> str:
+    """Return the line of smtpd.conf that starts us."""
+    return f'filter "ban" proc-exec "{" ".join(own_command())} opensmtpd"'
 
 
 def findings(conf: SmtpdConf, file: str) -> Iterator[Finding]:
@@ -22,7 +27,7 @@ def findings(conf: SmtpdConf, file: str) -> Iterator[Finding]:
     ours = {name for name, command in conf.commands.items() if _OUR_COMMAND.fullmatch(command.strip())}
     if not ours:
         text = "no filter of filter-ban: no failed login is seen, and nobody is refused"
-        yield Finding(SERVER, Severity.MISSING, "filter-missing", text, FILTER_LINE, file)
+        yield Finding(SERVER, Severity.MISSING, "filter-missing", text, filter_line(), file)
     ours |= {name for name, members in conf.chains.items() if ours.intersection(members)}
     name = min(ours, default="ban")
     for listener in conf.listeners:

@@ -9,8 +9,6 @@ Source: systemd.unit(5) (drop-ins), systemd.service(5) (lists of commands in a d
 """
 
 import re
-import shutil
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +16,7 @@ import attrs
 
 from filter_ban.config import Config
 from filter_ban.config.load import DEFAULT_PATH
-from filter_ban.firewall.runner import SEARCH_PATH
+from filter_ban.own_command import own_command
 from filter_ban.setup.files import Change, read
 from filter_ban.setup.plan import Ask, Place, Plan
 
@@ -72,16 +70,7 @@ class Nftables:
 
     def _resync(self) -> str:
         config = () if self.file == DEFAULT_PATH else ("--config", str(self.file))
-        return " ".join(map(_word, (*_own_command(), *config, "resync")))
-
-
-def _own_command() -> tuple[str, ...]:
-    """Return how this program is started, by its name in the usual folders if it is there."""
-    found = shutil.which("filter-ban", path=":".join(SEARCH_PATH))
-    beside = Path(sys.executable).with_name("filter-ban")
-    if found is None and beside.exists():
-        return (str(beside),)
-    return (found,) if found else (sys.executable, "-m", "filter_ban")
+        return " ".join(map(_word, (*own_command(), *config, "resync")))
 
 
 def _word(text: str) -> str:

@@ -4,8 +4,10 @@
 import pytest
 
 from filter_ban.doctor.finding import Severity
-from filter_ban.doctor.opensmtpd import FILTER_LINE, file_missing, findings
+from filter_ban.doctor.opensmtpd import file_missing, filter_line, findings
 from filter_ban.doctor.smtpd_conf import parse_smtpd_conf
+
+FILTER_LINE = filter_line()
 
 PROXY = 'filter "rspamd" proc-exec "filter-rspamd"\n'
 RIGHT = {

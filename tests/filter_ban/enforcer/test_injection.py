@@ -135,8 +135,8 @@ def words_of(commands: Iterable[Command]) -> set[str]:
 
 
 def is_plain(word: str) -> bool:
-    """Return whether *word* is a number, with a unit or not, or an address or network in canonical form."""
-    if re.fullmatch(r"\d{1,12}s?", word):
+    """Return whether *word* is a number, with a unit or not, an address or network in canonical form, or a set of ours."""
+    if re.fullmatch(r"\d{1,12}s?|net[46]_\d{1,3}", word):
         return True
     address, _, prefix = word.partition("/")
     try:
@@ -365,6 +365,7 @@ def change(*adds: object, remove: object = ()) -> bytes:
 @example(said=change([BOT, 10**400]))
 @example(said=change([7, None]))
 @example(said=change(remove=[None]))
+@example(said=change(remove=["10.0.0.0/8"]))
 def test_no_command_has_a_strange_word(choice: tuple[str, str], said: bytes) -> None:
     """Whatever an engine says, the enforcer goes on, and its commands are its own words, addresses and numbers."""
     heard = hear(said, choice)
