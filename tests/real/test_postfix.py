@@ -148,7 +148,7 @@ def test_the_sixth_login_is_refused(start: Start, clients: Clients) -> None:
 
 def test_a_ban_ends(start: Start, clients: Clients) -> None:
     """When its time is over the client is let in again at every door."""
-    start('[ban]\nladder = ["3s"]\n')
+    start('[ban]\nladder = ["8s"]\n')
     with ThreadPoolExecutor(1) as pool:
         guessing = pool.submit(guess, clients, BOT)  # the answers come when the ban is already under way
         wait_until(lambda: is_refused(clients, BOT), "the bot is refused")
