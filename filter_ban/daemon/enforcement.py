@@ -192,6 +192,9 @@ class Enforcer:
         for entries in self.backends.values():
             entries.clear()
         self._mode = mode
+        for _, compared in self._waiting.values():  # whoever was asked may be gone
+            if not compared.done():
+                compared.set_result(None)
 
     def start(self, bans: Iterable[Ban], mode: Mode, *, more: bool) -> None:
         """Tell the enforcer a piece of all that should be in force; *more*: it is not the last one."""

@@ -165,9 +165,8 @@ class Firewall:
         new = [key for key in allowed if key not in held]
         refused = new[self._pace.take(len(new), time.monotonic()) :]
         self._refuse([(key, f"more than {self._pace.per_minute} new bans in a minute") for key in refused])
-        return (
-            {key: end_s for key, end_s in allowed.items() if key not in set(refused)} if refused else allowed
-        )
+        left_out = set(refused)
+        return {key: end_s for key, end_s in allowed.items() if key not in left_out}
 
     def _refuse(self, refused: list[tuple[ClientKey, str]]) -> None:
         if not refused:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from filter_ban.client import parse_network
 from filter_ban.daemon.enforcement import Enforcer
-from filter_ban.model import Ban, Enforcement
+from filter_ban.model import Ban, Enforcement, Mode
 
 BOT = parse_network("198.51.100.66")
 TEXT = "198.51.100.66"
@@ -112,6 +112,19 @@ def test_a_sync_waits_for_every_backend() -> None:
         return done
 
     assert asyncio.run(sync()) == [False, False, False, True]
+
+
+def test_a_sync_does_not_wait_for_a_backend_that_goes() -> None:
+    """Other backends end the wait: those that were asked may never answer."""
+
+    async def sync() -> None:
+        made = Enforcer(lambda _message: None, backends=("pf", "route"))
+        task = asyncio.create_task(made.sync())
+        await asyncio.sleep(0)
+        made.begin(("nftables",), Mode.ENFORCE)
+        await asyncio.wait_for(task, 5)
+
+    asyncio.run(sync())
 
 
 STEPS = st.lists(
