@@ -77,7 +77,9 @@ class Strike:
     """
     A signal that counted.
 
-    ``user`` is the name as the sensor saw it, bounded; the ledger masks it. ``user_tag`` is its keyed hash (0: none).
+    ``user`` is the name as the sensor saw it, bounded; the ledger masks it. ``user_tag`` is its keyed hash (0: none),
+    ``secret`` that of the secret tried, which is never stored. ``stranger``: the user has not logged in from there.
+    ``node`` is the peer that counted it; empty: this one.
     """
 
     client: ClientKey
@@ -87,6 +89,28 @@ class Strike:
     user: str = ""
     user_tag: int = 0
     service: str = ""
+    secret: int = 0
+    stranger: bool = False
+    node: str = ""
+
+
+@record
+class Pardon:
+    """The strikes of one user at a client until ``time_s`` are void: that user logged in."""
+
+    client: ClientKey
+    user_tag: int
+    time_s: float
+
+
+@record
+class Reweighing:
+    """The strike of ``time_s`` of one user at a client weighs more than was thought."""
+
+    client: ClientKey
+    user_tag: int
+    time_s: float
+    weight: float
 
 
 @record
@@ -98,14 +122,22 @@ class Login:
     time_s: float
 
 
+HERE: Final = "-"  # in place of a node's name
+
+
 @attrs.frozen
 class Allowance:
-    """The operator lets a client or network in until ``until_s`` (None: until taken out), whatever it does."""
+    """
+    The operator lets a client or network in until ``until_s`` (None: until taken out), whatever it does.
+
+    ``here``: other nodes are not told.
+    """
 
     client: ClientKey
     since_s: int
     until_s: int | None
     reason: str
+    here: bool = False
 
 
 @record(kw_only=True)
@@ -121,6 +153,9 @@ class Ban:
     strikes: float = 0.0
     reference: str = ""
     firewall: bool = True  # False: refused in the dialogue only
+    node: str = (
+        ""  # the peer that decided it, or whose signal did; empty: this one; HERE: and for itself alone
+    )
 
 
 class Enforcement(enum.StrEnum):

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
+from filter_ban.config.cluster import Cluster
 from filter_ban.config.schema import IPSET_BACKENDS, Config, Firewall
 from filter_ban.text import excerpt
 
@@ -133,6 +134,7 @@ def _contradictions(config: Config) -> list[Fault]:
                 Fault(f"limits.{name}_prefix", prefix, f"is wider than never.widest.{name} = {bound}")
             )
     faults += _firewall_contradictions(config.firewall)
+    faults += _cluster_contradictions(config.cluster)
     dovecot = config.dovecot
     exposed = [endpoint for endpoint in dovecot.listen if not endpoint.is_loopback]
     if exposed and dovecot.secret_file is None:
@@ -160,4 +162,15 @@ def _firewall_contradictions(firewall: Firewall) -> list[Fault]:
         faults.append(Fault("firewall.helper", "", 'must be the program of firewall.backend = "helper"'))
     if len(same := [name for name in chosen if name in IPSET_BACKENDS]) > 1:
         faults.append(Fault("firewall.backend", same, "must name one of these: they fill the same sets"))
+    return faults
+
+
+def _cluster_contradictions(cluster: Cluster) -> list[Fault]:
+    faults = []
+    if cluster.stores and cluster.key_file is None:
+        rule = "is needed with cluster.stores: without it, whoever can write there could ban anybody"
+        faults.append(Fault("cluster.key_file", "", rule))
+    if len(cluster.stores) > cluster.shards:
+        rule = f"must be at least the number of cluster.stores, {len(cluster.stores)}"
+        faults.append(Fault("cluster.shards", cluster.shards, rule))
     return faults

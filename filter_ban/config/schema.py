@@ -5,54 +5,21 @@ Every configuration key: its table, default, rule and one line of documentation.
 The manual's table is made from these classes; ``docs`` and code cannot drift apart.
 """
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
 from filter_ban.client import IPV4_BITS, IPV6_BITS, ClientKey
 from filter_ban.config import values
+from filter_ban.config.cluster import Cluster
+from filter_ban.config.declaration import DAEMON, SMTPD, key, table, tables, unset
 from filter_ban.config.values import Endpoint, Limit
 from filter_ban.model import Mode
 from filter_ban.reply import ReplyTemplate
 
-DAEMON: Final = "filter-ban"
-SMTPD: Final = "smtpd"
 IPSET_BACKENDS: Final = ("ipset", "iptables", "ufw")
 BACKENDS: Final = ("nftables", *IPSET_BACKENDS, "pf", "npf", "ipfw", "route", "helper")
-
-
-def key(default: Any, parse: Callable[[object], Any], doc: str, *, restart: str = "") -> Any:
-    """
-    Declare one key.
-
-    Args:
-        default: In the form of the file; *parse* must accept it.
-        parse: Returns the value, or raises ValueError with the rule that is broken.
-        doc: For the manual.
-        restart: What must be restarted before a change holds: DAEMON or SMTPD; "" where a reload is enough.
-
-    """
-    metadata = {"parse": parse, "default": default, "doc": doc, "restart": restart}
-    return attrs.field(factory=lambda: parse(default), metadata=metadata)
-
-
-def unset(parse: Callable[[object], Any], doc: str, *, restart: str = "") -> Any:
-    """Declare a key whose default depends on the machine."""
-    return attrs.field(
-        default=None, metadata={"parse": parse, "default": None, "doc": doc, "restart": restart}
-    )
-
-
-def table(of: type) -> Any:
-    """Declare a table of keys."""
-    return attrs.field(factory=of, metadata={"table": of})
-
-
-def tables(of: type) -> Any:
-    """Declare an array of tables, ``[[name]]``; empty by default."""
-    return attrs.field(default=(), metadata={"tables": of})
 
 
 @attrs.frozen(kw_only=True)
@@ -510,4 +477,5 @@ class Config:
     hooks: Hooks = table(Hooks)
     metrics: Metrics = table(Metrics)
     geo: Geo = table(Geo)
+    cluster: Cluster = table(Cluster)
     log: Log = table(Log)

@@ -27,6 +27,12 @@ MAX_PORT: Final = 65_535
 MAX_SOCKET_PATH_BYTES: Final = 100  # unix(7), sun_path: 108 on Linux, 104 on the BSDs, with a NUL
 MAX_HOOK_CHARS: Final = 2000
 IPV4_BYTES: Final = 4
+_HOST: Final = r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
+_HOSTS: Final = rf"{_HOST}(?:,{_HOST})*"
+_STORE_URL: Final = re.compile(
+    rf"rediss?://{_HOST}(?:/[0-9]{{1,4}})?|unix:///[\x21-\x7e]{{1,100}}"
+    rf"|rediss?\+sentinel://{_HOSTS}/[A-Za-z0-9._-]{{1,100}}(?:/[0-9]{{1,4}})?|rediss?\+cluster://{_HOSTS}"
+)
 _WEB: Final = ("http://", "https://")
 
 
@@ -176,6 +182,21 @@ def text(value: object) -> str:
     """Return a string."""
     if not isinstance(value, str):
         raise ValueError("must be a string")  # noqa: TRY004 - one kind of error for all broken rules
+    return value
+
+
+def store_url(value: object) -> str:
+    """
+    Return the URL of a Valkey or Redis server, of its Sentinels, or of a cluster of them.
+
+    ``redis://HOST:PORT/DB``, ``rediss://`` with TLS, ``unix:///PATH``; ``redis+sentinel://HOST:PORT,HOST:PORT/NAME``;
+    ``redis+cluster://HOST:PORT,HOST:PORT``; the latter two with ``rediss`` too. No user and no password: these have keys.
+    """
+    if not isinstance(value, str) or not _STORE_URL.fullmatch(value):
+        raise ValueError(
+            "must be redis://HOST:PORT, rediss://…, unix:///PATH, redis+sentinel://HOST:PORT,…/NAME"
+            " or redis+cluster://HOST:PORT,…, without user and password"
+        )
     return value
 
 

@@ -113,6 +113,23 @@ FORBIDDEN = {
         "filter_ban.firewall",
         "filter_ban.sensors",
     },
+    "filter_ban.cluster": {
+        *("asyncio", "logging", "os", "random", "select", "socket", "subprocess", "sys", "threading", "time"),
+        "filter_ban.courier",
+        "filter_ban.daemon",
+        "filter_ban.enforcer",
+        "filter_ban.firewall",
+        "filter_ban.ledger",
+        "filter_ban.sensors",
+    },
+    "filter_ban.courier": {
+        "filter_ban.daemon",
+        "filter_ban.enforcer",
+        "filter_ban.engine",
+        "filter_ban.firewall",
+        "filter_ban.ledger",
+        "filter_ban.sensors",
+    },
     "filter_ban.daemon": {"subprocess", "filter_ban.enforcer", "filter_ban.firewall"},
     "filter_ban.enforcer": {
         "asyncio",
@@ -129,14 +146,17 @@ RESERVED = {
     "aiosmtpd": {"filter_ban.daemon.decoy", "filter_ban.sensors.aiosmtpd", "filter_ban.demo"},
     "click": {"filter_ban.cli"},
     "maxminddb": {"filter_ban.report.geo"},
+    "redis": {"filter_ban.courier", "filter_ban.doctor.cluster"},
     "rich": {"filter_ban.cli", "filter_ban.demo"},
     "sqlite3": {"filter_ban.exchange.fail2ban", "filter_ban.ledger"},
     "subprocess": {
         "filter_ban.firewall.runner",
         "filter_ban.enforcer.engine_process",
         "filter_ban.hooks.process",
+        "filter_ban.courier.process",
         "opensmtpd.testing",
     },
+    "filter_ban.courier": {"filter_ban.courier", "filter_ban.daemon.cluster", "filter_ban.daemon.couriers"},
     "filter_ban.cli": {"filter_ban.cli", "filter_ban.__main__"},
 }
 

@@ -9,7 +9,7 @@ import pytest
 
 from filter_ban.client import parse_network
 from filter_ban.config import Config, ConfigError, load_config, parse_config
-from filter_ban.config.values import duration_text, parse_duration
+from filter_ban.config.values import duration_text, parse_duration, store_url
 from filter_ban.model import Mode
 
 EVERYTHING = """
@@ -109,6 +109,21 @@ at_once = 2
 listen = ["127.0.0.1:9124"]
 [geo]
 database = "/var/lib/GeoLite2-Country.mmdb"
+[cluster]
+stores = ["rediss://[2001:db8::1]:6380/2", "redis+sentinel://192.0.2.1:26379,192.0.2.2/mail"]
+node = "mx1.example.org"
+prefix = "mail:bans"
+key_file = "/etc/filter-ban.key"
+user = "filter-ban"
+password_file = "/etc/filter-ban.password"
+ca_file = "/etc/ssl/ca.pem"
+shards = 8
+role = "listen-only"
+trust = ["strikes"]
+secret_bits = 0
+buffer = 5000
+max_mb = 64
+snapshot = "1m"
 [log]
 level = "debug"
 form = "json"
@@ -204,6 +219,18 @@ def test_every_key_can_be_set() -> None:
         ("[ledger]\npath = 'here'", ["ledger.path = 'here': must be an absolute path"]),
         ("[relay]\non_trouble = 'reject'", ['must be "proceed" or a reply']),
         ("[daemon]\nuser = 'a b'", ["must be a user name or empty"]),
+        (
+            "[cluster]\nstores = ['redis://192.0.2.1']",
+            ["cluster.key_file = '': is needed with cluster.stores"],
+        ),
+        (
+            "[cluster]\nstores = ['unix:///a', 'unix:///b']\nshards = 1\nkey_file = '/k'",
+            ["cluster.shards = 1: must be at least the number of cluster.stores, 2"],
+        ),
+        ("[cluster]\nnode = '-'", ["cluster.node = '-': must be a name of letters"]),
+        ("[cluster]\nprefix = '*'", ["cluster.prefix = '*': must be 1 to 100 letters"]),
+        ("[cluster]\ntrust = []", ["cluster.trust = []: must be an array of at least 1"]),
+        ("[cluster]\nrole = 'both'", ["cluster.role = 'both': must be one of"]),
         ("= 3", ["syntax: "]),
         (
             "mode='x'\n[limits]\nipv6_prefix=5\n[relay]\ndeadline_ms=1",
@@ -253,3 +280,46 @@ def test_durations_read_and_show_the_same(text: str, seconds: int) -> None:
     """What is shown can be written into the file."""
     assert parse_duration(text) == seconds
     assert parse_duration(duration_text(seconds)) == seconds
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost",
+        "redis://192.0.2.1:6379/15",
+        "rediss://valkey.example.org:6380",
+        "redis://[2001:db8::1]",
+        "unix:///run/valkey/valkey.sock",
+        "redis+sentinel://192.0.2.1:26379,192.0.2.2:26379/mymaster",
+        "rediss+sentinel://[2001:db8::1]:26379/mymaster/3",
+        "redis+cluster://192.0.2.1,192.0.2.2:7000",
+        "rediss+cluster://a.example.org:7000",
+    ],
+)
+def test_stores_have_urls(url: str) -> None:
+    """Servers, their sockets, Sentinels and clusters are named by URL."""
+    assert store_url(url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        5,
+        "",
+        "localhost",
+        "http://localhost",
+        "redis://",
+        "redis://user:password@localhost",
+        "redis://localhost/name",
+        "redis://localhost:6379?x=1",
+        "redis://local host",
+        "unix://run/valkey.sock",
+        "redis+sentinel://192.0.2.1:26379",
+        "redis+cluster://192.0.2.1/0",
+        "redis://localhost\n",
+    ],
+)
+def test_what_is_no_store_is_refused(url: object) -> None:
+    """Anything else is refused, also a URL with a password in it: that has a file of its own."""
+    with pytest.raises(ValueError, match="must be redis://HOST:PORT"):
+        store_url(url)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: ISC
+"""How far a node has read, and what it must not believe twice: kept in the ledger as names and texts."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+STARTED: Final = "cluster started"
+_POSITION: Final = "cluster position"  # shard: id of the last entry that was folded
+_HEARD: Final = "cluster heard"  # shard, node: its start, and the number of its last notice
+_EPOCH: Final = "cluster epoch"  # store: what its content is called
+
+
+class Bookmarks:
+    """
+    The last entry of each stream that was folded, the last notice of each node, and the epoch of each store.
+
+    Args:
+        remembered: What :meth:`news` told of earlier.
+
+    """
+
+    def __init__(self, remembered: Mapping[str, str] | None = None) -> None:
+        self._values = {
+            name: value for name, value in (remembered or {}).items() if name.startswith("cluster ")
+        }
+        self._news: dict[str, str] = {}
+
+    def start(self, now_ms: int) -> int:
+        """Return the number of this start, which is greater than that of every earlier one."""
+        last = self._values.get(STARTED, "")
+        number = max(now_ms, int(last) + 1 if last.isdecimal() else 0)
+        self._note(STARTED, str(number))
+        return number
+
+    def folded(self, shard: int, entry: str) -> None:
+        """Take note that all of a stream up to *entry* is folded."""
+        self._note(f"{_POSITION} {shard}", entry)
+
+    def heard(self, shard: int, node: str, started: int, number: int) -> None:
+        """Take note of the last notice of a node."""
+        self._note(f"{_HEARD} {shard} {node}", f"{started} {number}")
+
+    def epoch(self, store: int, name: str) -> None:
+        """Take note of what the content of a store is called; another one has other entries."""
+        self._note(f"{_EPOCH} {store}", name)
+
+    def forget_positions(self, shard: int) -> None:
+        """Begin a stream anew."""
+        self._note(f"{_POSITION} {shard}", "")
+
+    def news(self) -> dict[str, str]:
+        """Return what has changed since the last call."""
+        news, self._news = self._news, {}
+        return news
+
+    def facts(self) -> dict[str, Any]:
+        """Return all, as :class:`filter_ban.courier.settings.Settings` has it."""
+        positions: dict[int, str] = {}
+        heard: dict[int, dict[str, tuple[int, int]]] = {}
+        epochs: dict[int, str] = {}
+        for name, value in self._values.items():
+            match name.split(" "):
+                case ["cluster", "position", shard] if value:
+                    positions[int(shard)] = value
+                case ["cluster", "heard", shard, node]:
+                    started, _, number = value.partition(" ")
+                    heard.setdefault(int(shard), {})[node] = int(started), int(number)
+                case ["cluster", "epoch", store]:
+                    epochs[int(store)] = value
+        return {"positions": positions, "heard": heard, "epochs": epochs}
+
+    def _note(self, name: str, value: str) -> None:
+        self._values[name] = self._news[name] = value

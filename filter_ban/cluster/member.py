@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: ISC
+"""
+A node of the cluster: what its engine decides goes out, what others say goes in.
+
+Whatever the order in which the nodes hear of each other, in the end they have the same strikes and the same bans: a strike
+is known by client, time and user, and counts once; of two bans of a client the one that ends later stands; a lift or
+a login voids what was until then, also what is heard of later.
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Final
+from zlib import crc32
+
+import attrs
+
+from filter_ban.client import ClientKey
+from filter_ban.cluster.notice import (
+    Allowed,
+    Disallowed,
+    Encoder,
+    Lifted,
+    Notice,
+    Offended,
+    subject,
+)
+from filter_ban.cluster.outgoing import Outgoing
+from filter_ban.cluster.shards import shard_of
+from filter_ban.config.cluster import BANS, LISTEN_ONLY, STRIKES
+from filter_ban.engine.ban_book import outlasts
+from filter_ban.engine.outbox import Outbox
+from filter_ban.engine.shared import SharedEngine
+from filter_ban.explanation import BY_HAND
+from filter_ban.model import HERE, Allowance, Ban, Login, Pardon, Reweighing, Strike
+
+AHEAD_S: Final = 60.0  # what is said to happen later than that is not believed
+_PATIENCE_S: Final = 0.5  # so long, and up to a second more, others have to say what we concluded too
+_MAX_ALLOWED: Final = 100_000  # networks of which it is known when they were last let in, or no more
+
+
+@attrs.define
+class Heard:
+    """
+    What came of what others said.
+
+    ``outbox`` has what the engine took over or concluded, ``lifted`` the bans that are ended and by whom.
+    """
+
+    outbox: Outbox = attrs.Factory(Outbox)
+    lifts: list[tuple[Lifted, Ban | None]] = attrs.Factory(list)
+    allowed: list[Allowance] = attrs.Factory(list)
+    disallowed: list[ClientKey] = attrs.Factory(list)
+
+
+class Member:
+    """
+    What this node says, and what it makes of what others say.
+
+    Args:
+        engine: Its engine.
+        node: Its name.
+        started: Grows with each start.
+        shards: How many streams there are.
+        role: See ``cluster.role``.
+        trust: See ``cluster.trust``.
+        secret_bits: See ``cluster.secret_bits``.
+        buffer: Strikes that wait for the store.
+        admits: Whether a peer may ban a client here.
+
+    """
+
+    def __init__(
+        self,
+        engine: SharedEngine,
+        *,
+        node: str,
+        started: int,
+        shards: int,
+        role: str,
+        trust: Collection[str],
+        secret_bits: int,
+        buffer: int,
+        admits: Callable[[ClientKey], bool],
+    ) -> None:
+        self.folded = 0
+        self.refused = 0  # bans that this node does not take over
+        self.untimely = 0
+        self.engine = engine
+        self.shards = shards
+        encoder = Encoder(secret_bits)
+        self.outgoing = Outgoing(encoder, node=node, started=started, shards=shards, most=buffer)
+        self._node = node
+        self._speaks = role != LISTEN_ONLY
+        self._trusts_bans = BANS in trust
+        self._trusts_strikes = STRIKES in trust
+        self._admits = admits
+        self._latest_s = 0.0  # when the latest act happened
+        self._concluded: OrderedDict[ClientKey, tuple[float, Ban]] = OrderedDict()  # until when to be patient
+        self._told: dict[
+            int, dict[ClientKey, Ban]
+        ] = {}  # by shard that is being joined: bans that others have
+        self._allowed: OrderedDict[ClientKey, tuple[float, bool]] = (
+            OrderedDict()
+        )  # when, and let in or no more
+
+    # --- what this node says
+
+    def decided(self, outbox: Outbox) -> set[int]:
+        """Have it said what the engine decided on what this node saw; return the shards that have more to say."""
+        if not self._speaks:
+            return set()
+        add = self.outgoing.add
+        shards = {add(strike) for strike in outbox.strikes if strike.weight}
+        shards.update(map(add, outbox.reweighed))
+        shards.update(map(add, outbox.forgiven))
+        shards.update(map(add, outbox.logins))
+        shards |= {add(ban) for ban in outbox.bans if ban.rule != BY_HAND}
+        return shards
+
+    def stamp(self, now_s: float) -> float:
+        """Return the time of an act of this moment: later than that of every act known here, whatever the clocks say."""
+        self._latest_s = max(now_s, math.nextafter(self._latest_s, math.inf))
+        return self._latest_s
+
+    def acted(self, acts: Iterable[Ban | Lifted | Allowed | Disallowed]) -> set[int]:
+        """Have it said what the operator did, with times of :meth:`stamp`; return the shards that have more to say."""
+        shards = set()
+        for act in acts:
+            if isinstance(act, Allowed | Disallowed):
+                self._note_allowed(act)
+            if self._speaks:
+                shards.add(self.outgoing.add(act))
+        return shards
+
+    def tick(self, now_s: float) -> set[int]:
+        """Say what bans this node has concluded and nobody else has said; return the shards that have more to say."""
+        shards = set()
+        for client, (due_s, ban) in list(self._concluded.items()):
+            if due_s <= now_s:
+                del self._concluded[client]
+                if self._speaks and self.engine.bans.get(client) is ban:
+                    shards.add(self.outgoing.add(ban))
+        return shards
+
+    # --- what others say
+
+    def hear(self, notices: Iterable[Notice], now_s: float, *, shard: int = -1) -> Heard:
+        """
+        Fold what another node says, or a snapshot.
+
+        Args:
+            notices: In the order in which they were said.
+            now_s: By this node's clock.
+            shard: Where they come from, if it is being joined.
+
+        """
+        heard = Heard()
+        told = self._told.get(shard)
+        own, self.engine.outbox = self.engine.outbox, heard.outbox
+        try:
+            for notice in notices:
+                self.folded += 1
+                if told is not None and isinstance(notice, Ban):
+                    told[notice.client] = notice
+                self._fold(notice, heard, now_s)
+        finally:
+            self.engine.outbox = own
+        return heard
+
+    def _fold(self, notice: Notice, heard: Heard, now_s: float) -> None:
+        """Fold one notice."""
+        if _time_of(notice) > now_s + AHEAD_S:
+            self.untimely += 1
+            return
+        match notice:
+            case Strike() | Reweighing() | Pardon() | Login():
+                if self._trusts_strikes:
+                    self._fold_signal(notice, heard.outbox, now_s)
+            case Ban():
+                self._fold_ban(notice, now_s)
+            case Offended(client, count, last_s):
+                if self._trusts_bans:
+                    self.engine.hear_offence(client, count, last_s)
+            case _:
+                self._latest_s = max(self._latest_s, notice.time_s)
+                if self._trusts_bans:
+                    self._fold_act(notice, heard)
+
+    def _fold_signal(
+        self, signal: Strike | Reweighing | Pardon | Login, outbox: Outbox, now_s: float
+    ) -> None:
+        known = len(outbox.bans)
+        match signal:
+            case Strike():
+                self.engine.hear_strike(signal, now_s)
+            case Reweighing():
+                self.engine.hear_reweighing(signal, now_s)
+            case Pardon():
+                self.engine.hear_pardon(signal)
+            case Login():
+                self.engine.hear_login(signal)
+        for ban in outbox.bans[known:]:
+            patience_s = _PATIENCE_S + crc32(ban.client, crc32(self._node.encode())) / 2**32
+            self._concluded[ban.client] = now_s + patience_s, ban
+
+    def _fold_ban(self, ban: Ban, now_s: float) -> None:
+        concluded = self._concluded.get(ban.client)
+        if concluded is not None and not outlasts(concluded[1], ban):
+            del self._concluded[ban.client]
+        if not self._trusts_bans:
+            return
+        if self._admits(ban.client):
+            self.engine.hear_ban(ban, now_s)
+        else:
+            self.refused += 1
+
+    def _fold_act(self, act: Lifted | Allowed | Disallowed, heard: Heard) -> None:
+        match act:
+            case Lifted():
+                heard.lifts.append((act, self.engine.hear_lift(act.client, act.time_s)))
+            case Allowed(allowance, _):
+                if self._note_allowed(act):
+                    heard.allowed.append(allowance)
+            case Disallowed(client, _):
+                if self._note_allowed(act):
+                    heard.disallowed.append(client)
+
+    def _note_allowed(self, act: Allowed | Disallowed) -> bool:
+        """Take note of when a network was let in, or no more; return whether that is news."""
+        client, allowed = subject(act), isinstance(act, Allowed)
+        if self._allowed.get(client, (0.0, False)) >= (act.time_s, allowed):
+            return False
+        self._allowed.pop(client, None)
+        self._allowed[client] = act.time_s, allowed
+        if len(self._allowed) > _MAX_ALLOWED:
+            self._allowed.popitem(last=False)
+        return True
+
+    # --- joining
+
+    def recall_allowed(self, allowances: Iterable[Allowance]) -> None:
+        """Take note of whom this node let in before it was started."""
+        for allowance in allowances:
+            self._note_allowed(Allowed(allowance, float(allowance.since_s)))
+
+    def join(self, shard: int) -> None:
+        """Begin to join: what is heard of this shard until :meth:`reconcile` is what the others have."""
+        self._told[shard] = {}
+
+    def reconcile(self, shard: int, bans: Iterable[Ban], allowances: Iterable[Allowance] = ()) -> None:
+        """Say those *bans*, and whom this node lets in, of a shard that the others lack; in as many calls as it takes."""
+        told = self._told.get(shard)
+        if told is None or not self._speaks:
+            return
+        for ban in bans:
+            client = ban.client
+            if shard_of(client, self.shards) == shard and ban.node != HERE:
+                known = told.get(client)
+                if known is None or outlasts(ban, known):
+                    self.outgoing.add(ban)
+        for allowance in allowances:
+            if shard_of(allowance.client, self.shards) == shard and not allowance.here:
+                self.outgoing.add(Allowed(allowance, self._time_allowed(allowance)))
+
+    def joined(self, shard: int) -> None:
+        """End joining."""
+        self._told.pop(shard, None)
+
+    # --- for those who come later
+
+    def memory(self, allowances: Iterable[Allowance]) -> Iterator[Notice]:
+        """Yield what a new node must know, but for what the streams have; others may have their turn meanwhile."""
+        for client, time_s in self.engine.lifts():
+            yield Lifted(client, time_s, "")
+        for client, (time_s, allowed) in list(self._allowed.items()):
+            if not allowed:
+                yield Disallowed(client, time_s)
+        for allowance in list(allowances):
+            if not allowance.here:
+                yield Allowed(allowance, self._time_allowed(allowance))
+        for client, count, last_s in self.engine.all_offences():
+            yield Offended(client, count, last_s)
+        for ban in list(self.engine.bans.values()):
+            if ban.node != HERE and self.engine.bans.get(ban.client) is ban:
+                yield ban
+        yield from self.engine.all_logins()
+
+    def _time_allowed(self, allowance: Allowance) -> float:
+        return self._allowed.get(allowance.client, (float(allowance.since_s), True))[0]
+
+
+def _time_of(notice: Notice) -> float:
+    match notice:
+        case Ban():
+            return notice.start_s
+        case Offended():
+            return notice.last_s
+        case _:
+            return notice.time_s
