@@ -24,10 +24,10 @@ from filter_ban.daemon.covering import Covering
 from filter_ban.daemon.service import Service
 from filter_ban.daemon.status import enforced_document, entries_document, status_document
 from filter_ban.daemon.watching import Watching
-from filter_ban.daemon.wishes import Wish
+from filter_ban.daemon.wishes import Wish, is_for_all
 from filter_ban.explanation import BY_HAND, why_in_band
 from filter_ban.ledger import LedgerError, open_reader
-from filter_ban.model import Ban
+from filter_ban.model import HERE, Ban
 from filter_ban.text import excerpt
 from filter_ban.views import (
     Document,
@@ -158,25 +158,35 @@ class Commands:
         """
         Ban clients and prefixes by hand; yield an outcome for each, in order.
 
-        With ``dry_run`` nothing is done, and the outcome is what would be.
+        With ``dry_run`` nothing is done, and the outcome is what would be. Other nodes are told if it is ``everywhere``.
         """
         force, dry_run = request.get("force") is True, request.get("dry_run") is True
+        for_all = is_for_all(request, self._service)
         async for piece in self._service.turns.pieces(_texts(request)):
             now_s = int(time.time())
             wishes = [Wish.parse(given, request, now_s) for given in piece]
-            results = [self._ban(wish, now_s, force=force, dry_run=dry_run) for wish in wishes]
+            results, bans = [], []
+            for wish in wishes:
+                result, ban = self._ban(wish, now_s, force=force, dry_run=dry_run, for_all=for_all)
+                results.append(result)
+                bans += [] if ban is None else [ban]
             self._service.settle()
-            yield {"results": results}
+            if for_all and self._service.cluster is not None:
+                self._service.cluster.banned(bans)
+            yield {"results": results, "everywhere": for_all}
 
-    def _ban(self, wish: Wish, now_s: int, *, force: bool, dry_run: bool) -> Document:
+    def _ban(
+        self, wish: Wish, now_s: int, *, force: bool, dry_run: bool, for_all: bool
+    ) -> tuple[Document, Ban | None]:
         client, problem = self._parse(wish.text)
         problem = problem or wish.problem or self._why_not(client, force=force)
         if problem:
-            return {"client": excerpt(str(wish.text)), "outcome": "refused", "why": problem}
+            return {"client": excerpt(str(wish.text)), "outcome": "refused", "why": problem}, None
         engine = self._service.engine
         outcome = wish.outcome(engine.bans.get(client))
         if dry_run:
-            return {"client": key_text(client), "outcome": outcome, "end": wish.end_s, "reason": wish.reason}
+            shown = {"client": key_text(client), "end": wish.end_s, "reason": wish.reason}
+            return {**shown, "outcome": outcome}, None
         ban = engine.ban(
             client,
             now_s,
@@ -184,8 +194,9 @@ class Commands:
             reason=wish.reason,
             length_s=None if wish.end_s is None else wish.end_s - now_s,
             firewall=not self._too_wide(client),
+            node="" if for_all or self._service.cluster is None else HERE,
         )
-        return {"outcome": outcome, **self._document(ban)}
+        return {"outcome": outcome, **self._document(ban)}, ban
 
     def _why_not(self, client: ClientKey, *, force: bool) -> str:
         service = self._service
@@ -211,8 +222,14 @@ class Commands:
         return ("ipv4", widest.ipv4) if is_ipv4(client) else ("ipv6", widest.ipv6)
 
     async def lift(self, request: Request) -> AsyncIterator[Document]:
-        """End the bans of clients, and all within prefixes; yield an outcome for each, in order."""
-        service, now_s = self._service, time.time()
+        """
+        End the bans of clients, and all within prefixes; yield an outcome for each, in order.
+
+        Other nodes are told if it is ``everywhere``, also of clients that are not banned here.
+        """
+        service = self._service
+        now_s = time.time() if service.cluster is None else service.cluster.stamp()
+        for_all = is_for_all(request, service)
         wanted: list[_Wanted] = []
         async for texts in service.turns.pieces(_texts(request)):
             wanted += [_Wanted(text, *self._parse(text)) for text in texts]
@@ -226,11 +243,14 @@ class Commands:
                 if ban is None:
                     results.append(self._lift_outcome(one, lifted))
                     lifted = []
-                elif service.engine.lift(ban.client) is not None:
+                elif service.engine.lift(ban.client, now_s) is not None:
                     lifted.append(ban)
                     ended.append(ban)
             service.ended(ended, "operator", now_s)
-            yield {"results": results}
+            if for_all and service.cluster is not None:
+                named = [one.client for one, ban in steps if ban is None and not one.problem]
+                service.cluster.lifted(named, ended, now_s)
+            yield {"results": results, "everywhere": for_all}
 
     def _lift_outcome(self, one: "_Wanted", lifted: list[Ban]) -> Document:
         if one.problem:

@@ -13,7 +13,7 @@ from filter_ban.channel import ENTRIES_A_MESSAGE, encode
 from filter_ban.client import ClientKey, key_text, parse_network
 from filter_ban.daemon.time_to_ban import TimeToBan
 from filter_ban.explanation import BY_HAND
-from filter_ban.model import Ban, Enforcement, Mode
+from filter_ban.model import HERE, Ban, Enforcement, Mode
 
 # A ban with several backends is as far as the least of them.
 _WORST_FIRST: Final = (
@@ -202,13 +202,23 @@ class Enforcer:
         wanted = self._wanted(bans)
         self._send(encode("replace", {"entries": _entries(wanted), "more": more}))
 
-    def push(self, bans: Iterable[Ban], *, committed: bool = False) -> None:
-        """Ask for entries of *bans*."""
+    def push(self, bans: Iterable[Ban], *, committed: bool = False, in_bulk: bool = False) -> None:
+        """
+        Ask for entries of *bans*.
+
+        Args:
+            bans: Active ones.
+            committed: The ledger has them.
+            in_bulk: They come from a memory and not of themselves: their number is no sign of a fault.
+
+        """
         wanted = self._wanted(bans)
         if not committed:
             self._uncommitted.update(ban.client for ban in wanted)
-        by_hand = [ban for ban in wanted if committed or ban.rule == BY_HAND]
-        by_rule = [ban for ban in wanted if not (committed or ban.rule == BY_HAND)] if by_hand else wanted
+        by_hand = [ban for ban in wanted if committed or in_bulk or _is_by_hand(ban)]
+        by_rule = (
+            [ban for ban in wanted if not (committed or in_bulk or _is_by_hand(ban))] if by_hand else wanted
+        )
         if self._time_to_ban is not None:
             self._time_to_ban.decided(ban.client for ban in by_rule)
         self._add(by_hand, by_rule=False)
@@ -315,6 +325,11 @@ class Enforcer:
         """Return how many packets of *client* were dropped, as last counted; None where nobody counts."""
         counting = [entries for entries in self.backends.values() if entries.counts_packets]
         return sum(entries.dropped_of(client) for entries in counting) if counting else None
+
+
+def _is_by_hand(ban: Ban) -> bool:
+    """Return whether an operator of this node asked for *ban*: what peers say obeys the pace."""
+    return ban.rule == BY_HAND and ban.node in ("", HERE)
 
 
 def _entries(bans: Iterable[Ban]) -> list[tuple[str, int | None]]:

@@ -15,7 +15,7 @@ from typing import Final
 from filter_ban import __version__
 from filter_ban.daemon.meter import Meter
 from filter_ban.daemon.service import Service
-from filter_ban.metrics import Readings, families
+from filter_ban.metrics import Readings, cluster, families
 from filter_ban.metrics.exposition import Labels, Value
 from filter_ban.model import Enforcement, Mode
 
@@ -43,6 +43,7 @@ async def read(service: Service, meter: Meter) -> Readings:
         **_firewall(service),
         **_memory(service),
         **_ledger(service),
+        **cluster.readings(None if service.cluster is None else service.cluster.document()),
         **_process(service),
     }
 

@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 EXPIRY_S: Final = 1.0
 HOUSEKEEPING_S: Final = 3600.0
 FLUSH_S: Final = 5.0
+DRAIN_S: Final = 1.0
 
 
 def serve(
@@ -53,6 +54,7 @@ async def _serve(start: dict[str, Any], channel: socket.socket) -> None:
         listeners=start["listeners"],
         surroundings=start["surroundings"],
         send=writer.write,
+        cluster_secrets=start["cluster"],
     )
     chores = [_start(_beat(service), service), _start(_hear(reader, service), service)]
     await service.recall_bans()
@@ -71,11 +73,14 @@ async def _serve(start: dict[str, Any], channel: socket.socket) -> None:
     chores += [
         _start(_repeat(service.expire, EXPIRY_S), service),
         _start(_repeat(service.forget, HOUSEKEEPING_S), service),
-        _start(service.recall_past(), service),
+        _start(_recall_and_join(service), service),
     ]
     await service.stopping.wait()
     await fronts.close()
     service.hourly.hand_over()
+    if service.cluster is not None:
+        await service.cluster.drain(DRAIN_S)
+        service.cluster.remember()
     for chore in chores:
         chore.cancel()
     stoppers = (
@@ -90,6 +95,12 @@ async def _hear(reader: asyncio.StreamReader, service: Service) -> None:
         for verb, argument in messages.receive_data(data):
             await service.heard(verb, argument)
     service.stopping.set()  # the enforcer is gone: leave, another one will start another engine
+
+
+async def _recall_and_join(service: Service) -> None:
+    await service.recall_past()
+    if service.cluster is not None:
+        await service.cluster.run()
 
 
 async def _beat(service: Service) -> None:

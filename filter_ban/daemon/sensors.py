@@ -29,7 +29,8 @@ class Sensors:
         config: Ports, names and replies.
         engine: Counts and decides.
         clients: Look-up of addresses.
-        user_key: For the tags of user names.
+        users: Makes the tags of user names.
+        secrets: Makes the tags of passwords.
         recorder: Gets every signal; None records nothing.
         heard: Gets the ban of each client that is refused, and where it came to.
 
@@ -41,7 +42,8 @@ class Sensors:
         config: Config,
         engine: Engine,
         clients: Clients,
-        user_key: bytes,
+        users: tags.UserTags,
+        secrets: tags.SecretTags,
         recorder: Recorder | None,
         heard: Heard,
     ) -> None:
@@ -53,8 +55,8 @@ class Sensors:
             engine=engine,
             clients=clients,
             verdicts=self._verdicts["opensmtpd"],
-            users=tags.UserTags(user_key),
-            secrets=tags.SecretTags(),
+            users=users,
+            secrets=secrets,
             clock=time.time,
             recorder=recorder,
         )

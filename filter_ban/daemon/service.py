@@ -14,8 +14,8 @@ from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from filter_ban import logline
-from filter_ban.client import ClientKey, NetworkSet, key_text, parse_network
+from filter_ban import logline, tags
+from filter_ban.client import ClientKey, NetworkSet, is_ipv4, key_text, parse_network, prefix_of
 from filter_ban.clients import Clients
 from filter_ban.config import Config
 from filter_ban.daemon import recall
@@ -30,13 +30,17 @@ from filter_ban.daemon.steering import Steering
 from filter_ban.daemon.tallies import Tallies
 from filter_ban.daemon.turns import PIECE, Turns
 from filter_ban.engine import Engine, Policy
+from filter_ban.engine.outbox import Outbox
 from filter_ban.ledger import Ledger, LedgerWriter, Retention
 from filter_ban.logline import fact
-from filter_ban.model import Allowance, Ban, Mode
+from filter_ban.model import HERE, Allowance, Ban, Mode
 from filter_ban.recording import Encoder, Recorder
 
 if TYPE_CHECKING:
+    from filter_ban.cluster.member import Heard
+    from filter_ban.daemon.cluster import ClusterLink
     from filter_ban.daemon.meter import Meter
+    from filter_ban.daemon.sharing import Sharing
 
 _log = logging.getLogger(__name__)
 LINES_AT_ONCE: Final = 50  # up to so many bans have a line each in the log; above, one tells of all
@@ -54,6 +58,7 @@ class Service:
         listeners: list[dict[str, Any]],
         surroundings: Iterable[str],
         send: Callable[[bytes], None],
+        cluster_secrets: dict[str, str] | None = None,
     ) -> None:
         self.config = config
         self.config_file = config_file
@@ -77,7 +82,8 @@ class Service:
             ports=config.firewall.ports,
             clock=time.time,
         )
-        self.engine = Engine(policy)
+        sharing = None if cluster_secrets is None else _sharing(config, cluster_secrets)
+        self.engine = Engine(policy) if sharing is None else sharing.engine(policy)
         self.clients = Clients(policy)
         self.restoring = True
         self.turns = Turns()
@@ -85,6 +91,7 @@ class Service:
         self.stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         ledger, user_key = recall.open_ledger(ledger_path)
+        remembered = {} if ledger is None else ledger.memory()
         self.writer = LedgerWriter(
             ledger_path,
             clock=time.time,
@@ -99,16 +106,21 @@ class Service:
             config=config,
             engine=self.engine,
             clients=self.clients,
-            user_key=user_key,
+            users=tags.UserTags(user_key) if sharing is None else sharing.users,
+            secrets=tags.SecretTags() if sharing is None else sharing.secrets,
             recorder=self.recorder,
             heard=self.alarms.heard,
         )
         self.tallies = Tallies(self.engine, self.turns, lambda: self.sensors.refused, time.time)
         self.hourly = HourlyTallies(self, time.time)
         self.hooks = HookObserver(config.hooks, lambda: self.engine.policy.mode)
-        self.observers: list[Observer] = [self.tallies, self.hourly, self.hooks]
+        self.observers: list[Observer] = [
+            self.hourly,
+            self.hooks,
+        ]  # of what this node decides; tallies: of all
         if self.meter is not None:
             self.observers.append(self.meter)
+        self.cluster: ClusterLink | None = None if sharing is None else sharing.link(self, remembered)
 
     def _policy(self) -> Policy:
         surroundings = tuple(self.surroundings) if self.config.never.own_addresses else ()
@@ -218,8 +230,7 @@ class Service:
         over = self.engine.expire(time.time(), PIECE)
         while over:
             self.enforcer.withdraw([ban.client for ban in over])
-            for observer in self.observers:
-                observer.ended(over, "time")
+            self._tell_ended(over, "time")
             _log_bans("expire", over, lambda ban: {"reference": ban.reference})
             await self.turns.next()
             over = self.engine.expire(time.time(), PIECE)
@@ -248,6 +259,8 @@ class Service:
         self.sensors.reconfigure(config)
         self.hooks.reconfigure(config.hooks)
         self.alarms.judge_by(config.firewall.ports)
+        if self.cluster is not None:
+            self.cluster.retain()
         await self._lift_spared(policy)
         if firewall_anew:
             await self._push_all()
@@ -269,45 +282,80 @@ class Service:
         now_s = time.time()
         async for piece in self.turns.pieces(list(self.engine.bans.values())):
             covered = [ban for ban in piece if policy.never.covering(ban.client) is not None]
-            spared = [ban for ban in covered if self.engine.lift(ban.client) is not None]
+            spared = [ban for ban in covered if self.engine.lift(ban.client, now_s) is not None]
             self.ended(spared, "never-list", now_s)
 
     # --- consequences
 
     def settle(self) -> None:
-        """Hand on what the engine decided: to ledger, enforcer and log. Nothing here waits."""
+        """Hand on what the engine decided: to ledger, enforcer, log and other nodes. Nothing here waits."""
         outbox = self.engine.outbox
         if not outbox:
             return
+        self.engine.outbox = Outbox()
+        self._record(outbox)
         if outbox.strikes:
-            strikes, outbox.strikes = outbox.strikes, []
-            self.writer.strike(strikes)
+            self.tallies.struck(outbox.strikes)
             for observer in self.observers:
-                observer.struck(strikes)
+                observer.struck(outbox.strikes)
+        if outbox.bans:
+            self._begin_bans(outbox.bans)
+            for observer in self.observers:
+                observer.banned(outbox.bans)
+        if self.cluster is not None:
+            self.cluster.decided(outbox)
+
+    def take_over(self, heard: "Heard", *, in_bulk: bool) -> None:
+        """Hand on what came of what other nodes said; *in_bulk*: it is their memory."""
+        self._record(heard.outbox)
+        for lift, ban in heard.lifts:
+            if lift.client not in self.engine.bans:
+                self.writer.lift([lift.client], lift.time_s, lift.by)
+            if ban is not None:
+                self._end_bans([ban], lift.by)
+        bans = [ban for ban in heard.outbox.bans if self.engine.bans.get(ban.client) is ban]
+        if bans:
+            self._begin_bans(bans, in_bulk=in_bulk)
+        if heard.allowed or heard.disallowed:
+            self._begin(self.steering.take_over(heard.allowed, heard.disallowed))
+
+    def _record(self, outbox: Outbox) -> None:
+        if outbox.strikes:
+            self.writer.strike(outbox.strikes)
         if outbox.logins:
             self.writer.login(outbox.logins)
-            outbox.logins = []
         if outbox.forgiven:
             self.writer.forgive(outbox.forgiven)
-            outbox.forgiven = []
-        if outbox.bans:
-            bans, outbox.bans = outbox.bans, []
-            self.enforcer.push(bans)
-            self.writer.record(bans)
-            for observer in self.observers:
-                observer.banned(bans)
-            watching = self.engine.policy.mode is Mode.WATCH
-            _log_bans("would-ban" if watching else "ban", bans, _particulars)
+
+    def _begin_bans(self, bans: list[Ban], *, in_bulk: bool = False) -> None:
+        self.enforcer.push(bans, in_bulk=in_bulk)
+        self.writer.record(bans)
+        self.tallies.banned(bans)
+        watching = self.engine.policy.mode is Mode.WATCH
+        _log_bans("would-ban" if watching else "ban", bans, _particulars)
+
+    def admits(self, client: ClientKey) -> bool:
+        """Return whether another node may have *client* banned here."""
+        widest = self.config.never.widest
+        wide_enough = prefix_of(client) >= (widest.ipv4 if is_ipv4(client) else widest.ipv6)
+        return wide_enough and self.engine.policy.never.overlapping(client) is None
 
     def ended(self, bans: list[Ban], by: str, now_s: float) -> None:
         """Hand on that the engine has lifted *bans*."""
         if bans:
-            clients = [ban.client for ban in bans]
-            self.enforcer.withdraw(clients)
-            self.writer.lift(clients, now_s, by)
-            for observer in self.observers:
-                observer.ended(bans, by)
-            _log_bans("lift", bans, lambda _: {"by": by})
+            self.writer.lift([ban.client for ban in bans], now_s, by)
+            self._end_bans(bans, by)
+
+    def _end_bans(self, bans: list[Ban], by: str) -> None:
+        self.enforcer.withdraw([ban.client for ban in bans])
+        self._tell_ended(bans, by)
+        _log_bans("lift", bans, lambda _: {"by": by})
+
+    def _tell_ended(self, bans: list[Ban], by: str) -> None:
+        self.tallies.ended(bans, by)
+        own = [ban for ban in bans if ban.node in ("", HERE)]
+        for observer in self.observers:
+            observer.ended(own, by)
 
     def _on_committed(self, bans: Iterable[Ban]) -> None:
         """Take note of a commit; called in the ledger's thread."""
@@ -326,6 +374,12 @@ def _meter(policy: Policy) -> "Meter":
     from filter_ban.daemon.meter import Meter  # noqa: PLC0415 - where nobody asks, nothing is measured
 
     return Meter(policy)
+
+
+def _sharing(config: Config, secrets: dict[str, str]) -> "Sharing":
+    from filter_ban.daemon.sharing import Sharing  # noqa: PLC0415 - for a node of a cluster
+
+    return Sharing(config.cluster, secrets)
 
 
 def _has_metrics(listeners: Iterable[dict[str, Any]]) -> bool:

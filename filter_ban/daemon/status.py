@@ -36,6 +36,7 @@ def status_document(service: Service) -> Document:
         "besieged": engine.besieged,
         "recording": None if service.recorder is None else _recording(service.recorder),
         "hooks": service.hooks.status(),
+        "cluster": None if service.cluster is None else service.cluster.document(),
         "relays": service.sensors.relays,
         "listeners": [
             {name: listener[name] for name in ("service", "endpoint", "problem")}

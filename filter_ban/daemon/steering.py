@@ -11,7 +11,7 @@ from filter_ban.client import ClientKey, key_text, parse_network
 from filter_ban.config import parse_config
 from filter_ban.config.changes import without_restart
 from filter_ban.daemon.control import CommandError, Handler, Request
-from filter_ban.daemon.wishes import MAX_REASON, end_problem
+from filter_ban.daemon.wishes import MAX_REASON, end_problem, is_for_all
 from filter_ban.model import Allowance
 from filter_ban.text import excerpt
 from filter_ban.views import Document, allowance_document
@@ -66,6 +66,8 @@ class Steering:
 
     async def allow(self, request: Request) -> AsyncIterator[Document]:
         """Let clients in, until a time or until taken out, and end their bans; yield an outcome for each, in order."""
+        for_all = is_for_all(request, self._service)
+        here = self._service.cluster is not None and not for_all
         now_s, length_s = int(time.time()), request.get("length")
         until_s = None if length_s is None else now_s + length_s
         if problem := end_problem(until_s, now_s):
@@ -75,19 +77,20 @@ class Steering:
         results: list[Document] = []
         for text in _texts(request):
             try:
-                allowance = Allowance(parse_network(str(text)), now_s, until_s, reason)
+                allowance = Allowance(parse_network(str(text)), now_s, until_s, reason, here)
             except ValueError as error:
                 results.append({"client": excerpt(str(text)), "outcome": "refused", "why": str(error)})
             else:
                 new.append(allowance)
                 results.append({**allowance_document(allowance), "outcome": "allowed"})
-        self._service.allowed |= {allowance.client: allowance for allowance in new}
-        self._service.writer.allow(new)
-        await self._spare()
-        yield {"results": results}
+        await self.take_over(new, ())
+        if for_all and self._service.cluster is not None:
+            self._service.cluster.allowed(new)
+        yield {"results": results, "everywhere": for_all}
 
     async def disallow(self, request: Request) -> AsyncIterator[Document]:
         """Let exactly these clients in no more; yield an outcome for each, in order."""
+        for_all = is_for_all(request, self._service)
         gone, results = [], []
         for text in _texts(request):
             try:
@@ -103,8 +106,10 @@ class Steering:
             )
             results.append({"client": key_text(client), **outcome})
             gone.append(client)
-        await self._end(gone)
-        yield {"results": results}
+        await self.take_over((), gone)
+        if for_all and self._service.cluster is not None:
+            self._service.cluster.disallowed(gone)
+        yield {"results": results, "everywhere": for_all}
 
     async def allowed(self, _request: Request) -> AsyncIterator[Document]:
         """Yield who is let in."""
@@ -115,7 +120,8 @@ class Steering:
         """End the allowances whose time is over."""
         now_s = time.time()
         allowed = self._service.allowed.values()
-        await self._end([one.client for one in allowed if one.until_s is not None and one.until_s <= now_s])
+        over = [one.client for one in allowed if one.until_s is not None and one.until_s <= now_s]
+        await self.take_over((), over)
 
     async def recall(self, remembered: Iterable[Allowance]) -> None:
         """Take over what the ledger remembers; what was said since goes before it."""
@@ -124,10 +130,15 @@ class Steering:
             self._service.allowed = known | self._service.allowed
             await self._spare()
 
-    async def _end(self, clients: Iterable[ClientKey]) -> None:
-        gone = [client for client in clients if self._service.allowed.pop(client, None) is not None]
-        if gone:
-            self._service.writer.disallow(gone)
+    async def take_over(self, allowed: Iterable[Allowance], disallowed: Iterable[ClientKey]) -> None:
+        """Let those in, and these no more; what is so already is no change."""
+        service = self._service
+        new = {one.client: one for one in allowed if service.allowed.get(one.client) != one}
+        gone = [client for client in disallowed if service.allowed.pop(client, None) is not None]
+        service.allowed |= new
+        service.writer.allow(list(new.values()))
+        service.writer.disallow(gone)
+        if new or gone:
             await self._spare()
 
     async def _spare(self) -> None:

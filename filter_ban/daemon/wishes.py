@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: ISC
 """The bans that an operator asks for, one by one: whom, until when, and why."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from filter_ban.config.cluster import LISTEN_ONLY
+from filter_ban.daemon.control import CommandError
 from filter_ban.explanation import BY_HAND
 from filter_ban.model import Ban
 from filter_ban.text import excerpt
+
+if TYPE_CHECKING:
+    from filter_ban.daemon.service import Service
 
 MAX_REASON: Final = 200
 MAX_BAN_S: Final = 100 * 366 * 86_400  # as the firewall's guard has it
@@ -56,3 +61,19 @@ def end_problem(end_s: Any, now_s: int) -> str:
     if end_s <= now_s:
         return "its end has passed"
     return "" if end_s - now_s <= MAX_BAN_S else "its end is more than 100 years away"
+
+
+def is_for_all(request: dict[str, Any], service: "Service") -> bool:
+    """
+    Return whether other nodes are to do the same: where there are any, unless it is said otherwise.
+
+    Raises:
+        CommandError: it is asked for and cannot be.
+
+    """
+    wanted = request.get("everywhere")
+    if wanted is True and service.cluster is None:
+        raise CommandError("there are no other nodes (cluster.stores)")
+    if wanted is True and service.config.cluster.role == LISTEN_ONLY:
+        raise CommandError("this node only listens to the others (cluster.role)")
+    return wanted is not False and service.cluster is not None and service.cluster.speaks

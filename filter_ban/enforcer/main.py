@@ -17,6 +17,7 @@ from filter_ban.enforcer.engine_process import EngineProcess, engine_user
 from filter_ban.enforcer.firewall import Firewall
 from filter_ban.enforcer.listeners import AlreadyRunning, Listener, listen, make_folder, open_lock
 from filter_ban.enforcer.reload import Reload
+from filter_ban.enforcer.secret_files import read_cluster_secrets, read_secret
 from filter_ban.enforcer.supervisor import Supervisor
 from filter_ban.firewall import Command, FirewallError, Runner
 from filter_ban.logline import fact
@@ -27,8 +28,6 @@ EXIT_UNAVAILABLE: Final = 69
 EXIT_CONFIGURATION: Final = 78
 _SOCKET_DIR_MODE: Final = 0o711  # relays of other users must reach their socket
 _LEDGER_DIR_MODE: Final = 0o750
-SECRET_KEY: Final = "dovecot.secret_file"  # noqa: S105 - the key's name
-MAX_SECRET: Final = 200
 
 
 def serve(config_path: Path | None, *, log_json: bool = False) -> int:
@@ -73,7 +72,8 @@ def _serve(path: Path | None, config: Config, file: str, content: str, log: dict
     _check_private(folder)
     lock = open_lock(folder)
     ledger = state.ledger_path(config.ledger.path, folder)
-    secret = read_secret(config.dovecot.secret_file, file)
+    secret = read_secret(config.dovecot.secret_file, "dovecot.secret_file", file)
+    cluster = read_cluster_secrets(config.cluster, file)
     _prepare_ledger(ledger, owner)
     listeners = listen(config, folder, owner)
     sockets = [listener.sock for listener in listeners if listener.sock is not None]
@@ -86,6 +86,7 @@ def _serve(path: Path | None, config: Config, file: str, content: str, log: dict
             "ledger": os.fspath(ledger),
             "listeners": [_description(listener) for listener in listeners],
             "secret": secret,
+            "cluster": cluster,
             "log": log,
         },
         spawn=lambda: EngineProcess([sock.fileno() for sock in sockets], user),
@@ -132,26 +133,6 @@ def _description(listener: Listener) -> dict[str, Any]:
         "fd": None if listener.sock is None else listener.sock.fileno(),
         "problem": listener.problem,
     }
-
-
-def read_secret(file: Path | None, config_file: str) -> str:
-    """
-    Return the secret that Dovecot must send; "" if none is configured.
-
-    Raises:
-        ConfigError: its file cannot be read, or has none.
-
-    """
-    if file is None:
-        return ""
-    try:
-        secret = file.read_text("ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(config_file, [Fault(SECRET_KEY, str(file), f"cannot be read: {error}")]) from None
-    if not secret.isprintable() or not 1 <= len(secret) <= MAX_SECRET:
-        rule = f"must hold one line of 1 to {MAX_SECRET} printable characters"
-        raise ConfigError(config_file, [Fault(SECRET_KEY, str(file), rule)])
-    return secret
 
 
 def _check_private(folder: Path) -> None:

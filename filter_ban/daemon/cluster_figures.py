@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: ISC
+"""How the cluster is, as this node sees it."""
+
+import time
+from typing import Any
+
+import attrs
+
+from filter_ban.cluster.member import Member
+from filter_ban.config.cluster import PUBLISH_ONLY, Cluster
+
+
+@attrs.define
+class _Store:
+    ok: bool = False
+    problem: str = "not reached yet"
+    since_s: float = attrs.Factory(time.time)
+    offset_s: float = 0.0
+
+
+class ClusterFigures:
+    """
+    What the courier has told.
+
+    Args:
+        config: Of the cluster.
+        node: Name of this node.
+
+    """
+
+    def __init__(self, config: Cluster, node: str) -> None:
+        self.current: set[int] = set()  # shards that this node has caught up with
+        self.malformed = 0
+        self.refused: dict[str, int] = {}
+        self.peers: dict[str, dict[str, Any]] = {}
+        self.snapshot_s: float | None = None
+        self._config = config
+        self._node = node
+        self._stores = [_Store() for _ in config.stores]
+
+    def heed_store(self, facts: dict[str, Any]) -> bool:
+        """Take note of how a store is; return whether it was otherwise."""
+        store = self._stores[facts["index"]]
+        changed = (store.ok, store.problem) != (facts["ok"], facts["problem"])
+        if changed:
+            store.ok, store.problem, store.since_s = facts["ok"], facts["problem"], time.time()
+        store.offset_s = facts["offset_s"]
+        return changed
+
+    def lost_courier(self, why: str) -> None:
+        """Take note that nothing comes or goes now."""
+        self.current.clear()
+        for index in range(len(self._stores)):
+            self.heed_store({"index": index, "ok": False, "problem": f"no courier: {why}", "offset_s": 0.0})
+
+    def document(self, member: Member, courier: int | None) -> dict[str, Any]:
+        """Return all, for ``status``."""
+        config = self._config
+        return {
+            "node": self._node,
+            "role": config.role,
+            "trust": list(config.trust),
+            "shards": config.shards,
+            "courier": courier,
+            "stores": [
+                {
+                    "url": url,
+                    "ok": store.ok,
+                    "problem": store.problem,
+                    "since": store.since_s,
+                    "offset": store.offset_s,
+                }
+                for url, store in zip(config.stores, self._stores, strict=True)
+            ],
+            "current": config.role == PUBLISH_ONLY or len(self.current) == config.shards,
+            "buffered": len(member.outgoing),
+            "dropped": member.outgoing.dropped,
+            "published": member.outgoing.published,
+            "folded": member.folded,
+            "forged": self.refused.get("forged", 0),
+            "replayed": self.refused.get("replayed", 0),
+            "malformed": self.refused.get("malformed", 0) + self.malformed + member.untimely,
+            "refused": member.refused,
+            "snapshot": self.snapshot_s,
+            "peers": [{"node": node, **told} for node, told in sorted(self.peers.items())],
+        }
