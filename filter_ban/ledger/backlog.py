@@ -2,7 +2,8 @@
 """
 The work that waits for the ledger's writer: in order, bounded, and safe to share between threads.
 
-Bans and lifts are urgent; strikes, pardons, logins and tallies may wait for the next flush. Work stays here until it is done.
+Bans and lifts are urgent; strikes, pardons, logins, tallies and memos may wait for the next flush. Work stays here until
+it is done.
 """
 
 import math
@@ -15,7 +16,7 @@ from typing import Final
 import attrs
 
 from filter_ban.client import ClientKey
-from filter_ban.model import Allowance, Ban, Login, Strike
+from filter_ban.model import Allowance, Ban, Login, Pardon, Strike
 from filter_ban.tally import Tally
 
 BAN_CHUNK: Final = 1000  # written in about 10 ms
@@ -33,7 +34,7 @@ MAX_TALLIES: Final = 50_000  # some weeks of hours
 
 @attrs.frozen
 class Lift:
-    """Somebody ended the ban of a client."""
+    """Somebody ended the ban of a client, whose strikes until then are void."""
 
     client: ClientKey
     now_s: float
@@ -48,11 +49,11 @@ class Disallowance:
 
 
 @attrs.frozen
-class Pardon:
-    """The strikes of one user at a client are void."""
+class Memo:
+    """Something to be remembered by a name; None: no more."""
 
-    client: ClientKey
-    user_tag: int
+    name: str
+    value: str | None
 
 
 Urgent = Ban | Lift | Allowance | Disallowance
@@ -60,7 +61,7 @@ Counted = Strike | Pardon
 
 
 class Backlog:
-    """Four queues: many threads add, one takes chunks off them."""
+    """What waits, by kind: many threads add, one takes chunks off."""
 
     def __init__(
         self, max_urgent: int = MAX_URGENT, max_counted: int = MAX_COUNTED, max_logins: int = MAX_LOGINS
@@ -70,6 +71,7 @@ class Backlog:
         self.counted: deque[Counted] = deque()
         self.logins: OrderedDict[tuple[ClientKey, int], Login] = OrderedDict()  # of each user only the last
         self.tallies: dict[tuple[int, str, str], int] = {}  # sums by hour, what and name; oldest hour first
+        self.memos: dict[str, str | None] = {}  # of each name only the last value
         self.dropped_urgent = 0
         self.dropped_counted = 0
         self.dropped_logins = 0
@@ -78,9 +80,15 @@ class Backlog:
         self._max_counted = max_counted
         self._max_logins = max_logins
         self._begun_counted = 0  # how many of the oldest are being written
+        self._remembered: dict[str, str] = {}  # memos that are done
 
     def __bool__(self) -> bool:
-        return bool(self.urgent or self.counted or self.logins or self.tallies)
+        return bool(self.urgent) or self.is_flush_due
+
+    @property
+    def is_flush_due(self) -> bool:
+        """Whether there is anything that waits for the next flush."""
+        return bool(self.counted or self.logins or self.tallies or self.memos)
 
     def add_urgent(self, work: Iterable[Urgent]) -> None:
         """Add bans and lifts; beyond the bound, which is that of the daemon's memory, they are dropped and counted."""
@@ -126,6 +134,13 @@ class Backlog:
             for key in list(islice(self.tallies, max(0, len(self.tallies) - MAX_TALLIES))):
                 del self.tallies[key]
                 self.dropped_tallies += 1
+
+    def add_memos(self, memos: Mapping[str, str | None]) -> None:
+        """Add values to be remembered by their names; the caller bounds how many names there are."""
+        with self.changed:
+            if not self.memos:
+                self.changed.notify()
+            self.memos.update(memos)
 
     def begin_urgent(self) -> list[Urgent]:
         """Return the oldest that are of one kind; none when there is nothing."""
@@ -178,8 +193,32 @@ class Backlog:
                 if left > 0:
                     self.tallies[key] = left
 
-    def pardon_all(self, until_s: Mapping[ClientKey, float]) -> None:
-        """Remove the strikes of clients up to a time of each; only for the thread that takes off."""
+    def begin_memos(self) -> list[Memo]:
+        """Return the memos; none when there is nothing."""
+        with self.changed:
+            return [Memo(name, value) for name, value in self.memos.items()]
+
+    def end_memos(self, done: Iterable[Memo]) -> None:
+        """Take off what :meth:`begin_memos` returned, unless another value has come in its place."""
+        with self.changed:
+            for memo in done:
+                if self.memos.get(memo.name) == memo.value:
+                    self.memos.pop(memo.name, None)
+                if memo.value is None:
+                    self._remembered.pop(memo.name, None)
+                else:
+                    self._remembered[memo.name] = memo.value
+
+    def remember_again(self) -> None:
+        """Add what was remembered once more: the file is another one."""
+        with self.changed:
+            self.memos = {**self._remembered, **self.memos}
+
+    def pardon_all(self, lifts: Iterable[Lift]) -> None:
+        """Remove the strikes that *lifts* void; only for the thread that takes off."""
+        until_s: dict[ClientKey, float] = {}
+        for lift in lifts:
+            until_s[lift.client] = max(lift.now_s, until_s.get(lift.client, -math.inf))
         with self.changed:
             waiting, self.counted = self.counted, deque()
         kept = [
@@ -191,17 +230,25 @@ class Backlog:
             self.counted = deque(chain(kept, self.counted))
 
 
-def settle(work: Iterable[Counted]) -> tuple[list[Strike], set[tuple[ClientKey, int]]]:
-    """Return the strikes that no later pardon voids, in their order, and the users whose earlier ones are void."""
-    strikes = []
-    pardoned: set[tuple[ClientKey, int]] = set()
+def settle(work: Iterable[Counted]) -> tuple[list[Strike], list[Pardon]]:
+    """
+    Return the strikes that no pardon added after them voids, in their order, and the pardons.
+
+    A strike that is added after a pardon stays whatever its time: it may be one that another node told of late, and
+    the engine has let it count.
+    """
+    strikes: list[Strike] = []
+    pardons: list[Pardon] = []
+    void_until_s: dict[tuple[ClientKey, int], float] = {}
     for one in reversed([*work]):
         user = one.client, one.user_tag
+        until_s = void_until_s.get(user, -math.inf)
         if isinstance(one, Pardon):
-            pardoned.add(user)
-        elif user not in pardoned:
+            pardons.append(one)
+            void_until_s[user] = max(until_s, one.time_s)
+        elif one.time_s > until_s:
             strikes.append(one)
-    return strikes[::-1], pardoned
+    return strikes[::-1], pardons
 
 
 def _oldest_alike(queue: deque[Urgent]) -> list[Urgent]:

@@ -22,6 +22,7 @@ from filter_ban.ledger.rows import (
     BAN_COLUMNS,
     LOGIN_COLUMNS,
     MEANINGLESS,
+    MEMO_COLUMNS,
     RECORD_COLUMNS,
     STRIKE_COLUMNS,
     TALLY_COLUMNS,
@@ -79,6 +80,11 @@ _RECORDS: Final = select(RECORD_COLUMNS, "ban", "ORDER BY id")
 _OFFENCES: Final = """
     SELECT client, max(offence), max(start_s) FROM ban NOT INDEXED WHERE lifted_s IS NULL AND start_s > ? GROUP BY client
 """
+_LIFTS_SINCE: Final = """
+    SELECT client, max(lifted_s) FROM ban NOT INDEXED
+    WHERE lifted_s > ? AND lifted_by <> 'never-list' GROUP BY client ORDER BY max(lifted_s) DESC
+"""
+_MEMORY: Final = select(MEMO_COLUMNS, "memory", "")
 _FACTS: Final = """
     SELECT
         (SELECT user_version FROM pragma_user_version),
@@ -152,6 +158,19 @@ class LedgerReader:
     def logins_since(self, since_s: float) -> Iterator[Login]:
         """Yield the last login of each user from each client, if it was after *since_s*, newest first."""
         return self._checked(read_logins(self._rows(_LOGINS_SINCE, since_s)))
+
+    def lifts_since(self, since_s: float) -> Iterator[tuple[ClientKey, float]]:
+        """
+        Yield whose bans were lifted by hand after *since_s*, and when for the last time, newest first.
+
+        The ledger keeps the full second, and does not know of lifts where there was no ban.
+        """
+        lifts = ((parse_network(text), float(second)) for text, second in self._rows(_LIFTS_SINCE, since_s))
+        return self._checked(lifts)
+
+    def memory(self) -> dict[str, str]:
+        """Return what the link to other nodes had remembered, by name."""
+        return dict(self._rows(_MEMORY))
 
     def allowances(self, now_s: float) -> Iterator[Allowance]:
         """Yield what the operator lets in at *now_s*, in the order of the networks' texts."""

@@ -10,21 +10,23 @@ from filter_ban.client import key_text, parse_network
 from filter_ban.ledger.mask import mask
 from filter_ban.model import Allowance, Ban, Kind, Login, Strike
 from filter_ban.tally import Tally
-from filter_ban.text import excerpt
+from filter_ban.text import EXCERPT_CHARS, excerpt
 
 Row = tuple[Any, ...]
 
-BAN_COLUMNS: Final = "client, start_s, end_s, rule, reason, offence, strikes, reference, firewall"
+BAN_COLUMNS: Final = "client, start_s, end_s, rule, reason, offence, strikes, reference, firewall, node"
 RECORD_COLUMNS: Final = f"{BAN_COLUMNS}, lifted_s, lifted_by"
-STRIKE_COLUMNS: Final = "client, time_s, kind, weight, user, user_tag, service"
+STRIKE_COLUMNS: Final = "client, time_s, kind, weight, user, user_tag, service, node"
 LOGIN_COLUMNS: Final = "client, user_tag, last_s"
-ALLOWANCE_COLUMNS: Final = "network, since_s, until_s, reason"
+ALLOWANCE_COLUMNS: Final = "network, since_s, until_s, reason, here"
 TALLY_COLUMNS: Final = "hour, what, name, number"
+MEMO_COLUMNS: Final = "name, value"
 
 # What decoding a row raises that we did not write.
 MEANINGLESS: Final = (ValueError, TypeError, AttributeError)
 
 _MAX_REASON_CHARS: Final = 200
+_MAX_NODE_CHARS: Final = 63
 _KINDS: Final = {kind.value: kind for kind in Kind}
 
 
@@ -47,18 +49,19 @@ def ban_row(ban: Ban) -> Row:
         key_text(ban.client),
         ban.start_s,
         ban.end_s,
-        excerpt(ban.rule),
-        excerpt(ban.reason, _MAX_REASON_CHARS),
+        _fit(ban.rule),
+        _fit(ban.reason, _MAX_REASON_CHARS),
         ban.offence,
         ban.strikes,
-        excerpt(ban.reference),
+        _fit(ban.reference),
         ban.firewall,
+        _fit(ban.node, _MAX_NODE_CHARS),
     )
 
 
 def record_row(record: Record) -> Row:
     """Return the values of RECORD_COLUMNS."""
-    return (*ban_row(record.ban), record.lifted_s, excerpt(record.lifted_by))
+    return (*ban_row(record.ban), record.lifted_s, _fit(record.lifted_by))
 
 
 def strike_row(strike: Strike) -> Row:
@@ -70,7 +73,8 @@ def strike_row(strike: Strike) -> Row:
         strike.weight,
         mask(strike.user),
         strike.user_tag,
-        excerpt(strike.service),
+        _fit(strike.service),
+        _fit(strike.node, _MAX_NODE_CHARS),
     )
 
 
@@ -81,7 +85,18 @@ def login_row(login: Login) -> Row:
 
 def allowance_row(allowance: Allowance) -> Row:
     """Return the values of ALLOWANCE_COLUMNS."""
-    return key_text(allowance.client), allowance.since_s, allowance.until_s, allowance.reason
+    return (
+        key_text(allowance.client),
+        allowance.since_s,
+        allowance.until_s,
+        allowance.reason,
+        allowance.here,
+    )
+
+
+def storable(text: str) -> str:
+    """Return *text*, which nobody is shown, with only that escaped which UTF-8 cannot say."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def tally_row(tally: Tally) -> Row:
@@ -91,7 +106,7 @@ def tally_row(tally: Tally) -> Row:
 
 def read_bans(rows: Iterable[Row]) -> Iterator[Ban]:
     """Yield a ban for each row of BAN_COLUMNS. Raises: MEANINGLESS."""
-    for client, start_s, end_s, rule, reason, offence, strikes, reference, firewall in rows:
+    for client, start_s, end_s, rule, reason, offence, strikes, reference, firewall, node in rows:
         yield Ban(
             client=parse_network(client),
             start_s=start_s,
@@ -102,6 +117,7 @@ def read_bans(rows: Iterable[Row]) -> Iterator[Ban]:
             strikes=strikes,
             reference=reference,
             firewall=firewall != 0,
+            node=node,
         )
 
 
@@ -117,10 +133,10 @@ def read_strikes(rows: Iterable[Row]) -> Iterator[Strike]:
 
     A newer filter-ban may have written other kinds; what they mean is not for this one to guess.
     """
-    for client, time_s, kind, weight, user, user_tag, service in rows:
+    for client, time_s, kind, weight, user, user_tag, service, node in rows:
         known = _KINDS.get(kind)
         if known is not None:
-            yield Strike(parse_network(client), time_s, known, weight, user, user_tag, service)
+            yield Strike(parse_network(client), time_s, known, weight, user, user_tag, service, node=node)
 
 
 def read_logins(rows: Iterable[Row]) -> Iterator[Login]:
@@ -137,5 +153,10 @@ def read_tallies(rows: Iterable[Row]) -> Iterator[Tally]:
 
 def read_allowances(rows: Iterable[Row]) -> Iterator[Allowance]:
     """Yield an allowance for each row of ALLOWANCE_COLUMNS. Raises: MEANINGLESS."""
-    for network, since_s, until_s, reason in rows:
-        yield Allowance(parse_network(network), since_s, until_s, reason)
+    for network, since_s, until_s, reason, here in rows:
+        yield Allowance(parse_network(network), since_s, until_s, reason, here != 0)
+
+
+def _fit(text: str, limit: int = EXCERPT_CHARS) -> str:
+    """Return *text* fit to be stored; what is, stays as it is, however often it is read and written again."""
+    return text if len(text) <= limit and text.isprintable() else excerpt(text, limit)

@@ -32,6 +32,8 @@ from filter_ban.ledger.sql import insert, marks, select
 # A damaged name in SQLite's own message cannot be decoded.
 _UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
 _INT_OR_NULL: Final = (int, NoneType)
+_LATER_COLUMNS: Final = {"node": "''", "here": "0"}  # unknown to older versions; what they would have meant
+_COLUMN_NAMES: Final = "SELECT name FROM pragma_table_info(?)"
 
 
 @attrs.frozen
@@ -48,14 +50,14 @@ class _Table:
 _BAN: Final = _Table(
     "ban",
     RECORD_COLUMNS,
-    (str, int, _INT_OR_NULL, str, str, int, float, str, int, _INT_OR_NULL, str),
+    (str, int, _INT_OR_NULL, str, str, int, float, str, int, str, _INT_OR_NULL, str),
     read_records,
 )
-_STRIKE: Final = _Table("strike", STRIKE_COLUMNS, (str, float, str, float, str, int, str), read_strikes)
+_STRIKE: Final = _Table("strike", STRIKE_COLUMNS, (str, float, str, float, str, int, str, str), read_strikes)
 _LOGIN: Final = _Table("login", LOGIN_COLUMNS, (str, int, int), read_logins, {"client": "", "user_tag": 0})
 
 _ALLOWANCE: Final = _Table(
-    "allow", ALLOWANCE_COLUMNS, (str, int, _INT_OR_NULL, str), read_allowances, {"network": ""}
+    "allow", ALLOWANCE_COLUMNS, (str, int, _INT_OR_NULL, str, int), read_allowances, {"network": ""}
 )
 
 _TALLY: Final = _Table(
@@ -75,6 +77,8 @@ def salvage_user_key(wreck: Path) -> bytes | None:
 def salvage(wreck: Path, db: sqlite3.Connection) -> tuple[int, int, int]:
     """
     Copy the tables of a damaged file into *db*, within the caller's transaction; leave the file unchanged.
+
+    The memory is not copied: how far other nodes were read is of no use where their strikes may be lost.
 
     Returns: how many bans, strikes and logins were saved.
     """
@@ -107,7 +111,7 @@ def _walk(source: sqlite3.Connection, table: _Table) -> Iterator[Row]:
     width = len(table.key)
     key = ", ".join(table.key)
     last = tuple(table.key.values())
-    columns = f"{key}, {table.columns}"
+    columns = f"{key}, {_known_columns(source, table)}"
     try:
         for row in source.execute(select(columns, table.name, f"ORDER BY {key}")):
             last = row[:width]
@@ -118,3 +122,12 @@ def _walk(source: sqlite3.Connection, table: _Table) -> Iterator[Row]:
         with suppress(*_UNREADABLE):
             for row in source.execute(backwards, last):
                 yield row[width:]
+
+
+def _known_columns(source: sqlite3.Connection, table: _Table) -> str:
+    """Return the columns to read, and what stands for those that a file of an older version does not have."""
+    known: set[str] = set()
+    with suppress(*_UNREADABLE):
+        known.update(name for (name,) in source.execute(_COLUMN_NAMES, (table.name,)))
+    names = table.columns.split(", ")
+    return ", ".join(name if name in known else _LATER_COLUMNS.get(name, name) for name in names)

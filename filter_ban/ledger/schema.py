@@ -89,7 +89,16 @@ _VERSION_3: Final = (
     """,
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4: Final = (
+    "ALTER TABLE ban ADD COLUMN node TEXT NOT NULL DEFAULT ''",  # which peer decided it; empty: this one
+    "ALTER TABLE strike ADD COLUMN node TEXT NOT NULL DEFAULT ''",  # which peer counted it; empty: this one
+    # Whether other nodes are not told.
+    "ALTER TABLE allow ADD COLUMN here INTEGER NOT NULL DEFAULT 0 CHECK (here IN (0, 1))",
+    # What the link to other nodes must know of its last run.
+    "CREATE TABLE memory (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 
 
 def version_of(db: sqlite3.Connection, path: Path, known: int = len(MIGRATIONS)) -> int:

@@ -16,7 +16,7 @@ GROUP_SIZES: Final = (
     256,
     16,
     1,
-)  # the largest makes 2,816 values; SQLite allows 32,766 (SQLITE_MAX_VARIABLE_NUMBER)
+)  # the largest makes 3,072 values; SQLite allows 32,766 (SQLITE_MAX_VARIABLE_NUMBER)
 
 
 def groups(items: Sequence[T]) -> Iterator[Sequence[T]]:

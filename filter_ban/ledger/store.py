@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from filter_ban.client import ClientKey, key_text, parse_network
 from filter_ban.ledger import files
-from filter_ban.ledger.backlog import Lift
+from filter_ban.ledger.backlog import Lift, Memo
 from filter_ban.ledger.errors import translated
 from filter_ban.ledger.opening import open_file
 from filter_ban.ledger.reader import LedgerReader
@@ -19,6 +19,7 @@ from filter_ban.ledger.rows import (
     ALLOWANCE_COLUMNS,
     BAN_COLUMNS,
     LOGIN_COLUMNS,
+    MEMO_COLUMNS,
     RECORD_COLUMNS,
     STRIKE_COLUMNS,
     TALLY_COLUMNS,
@@ -28,11 +29,13 @@ from filter_ban.ledger.rows import (
     ban_row,
     login_row,
     record_row,
+    storable,
     strike_row,
     tally_row,
 )
 from filter_ban.ledger.sql import groups, insert
-from filter_ban.model import Allowance, Ban, Login, Strike
+from filter_ban.ledger.voids import OF_CLIENTS, OF_USERS, Voids
+from filter_ban.model import Allowance, Ban, Login, Pardon, Strike
 from filter_ban.tally import HOUR_S, Tally
 from filter_ban.text import excerpt
 
@@ -50,11 +53,13 @@ _UPSERT_LOGINS: Final = insert(
 _REPLACE_ALLOWANCES: Final = insert(
     "allow",
     ALLOWANCE_COLUMNS,
-    "ON CONFLICT DO UPDATE SET since_s = excluded.since_s, until_s = excluded.until_s, reason = excluded.reason",
+    "ON CONFLICT DO UPDATE SET since_s = excluded.since_s, until_s = excluded.until_s, reason = excluded.reason,"
+    " here = excluded.here",
 )
 _ADD_TALLIES: Final = insert(
     "tally", TALLY_COLUMNS, "ON CONFLICT DO UPDATE SET number = number + excluded.number"
 )
+_REMEMBER: Final = insert("memory", MEMO_COLUMNS, "ON CONFLICT DO UPDATE SET value = excluded.value")
 _ACTIVE_OF: Final = """
     SELECT client, id, start_s, end_s FROM ban
     WHERE client IN (SELECT value FROM json_each(?)) AND lifted_s IS NULL AND (end_s IS NULL OR end_s > ?)
@@ -71,11 +76,6 @@ _LIFT: Final = """
     ) AS lift
     WHERE ban.client = lift.client AND lifted_s IS NULL AND (end_s IS NULL OR end_s > lift.now_s)
     RETURNING client
-"""
-_DELETE_STRIKES_OF: Final = "DELETE FROM strike WHERE client IN (SELECT value FROM json_each(?))"
-_DELETE_STRIKES_OF_USERS: Final = """
-    DELETE FROM strike
-    WHERE (client, user_tag) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))
 """
 
 
@@ -176,19 +176,21 @@ class Ledger(LedgerReader):
 
     def lift_all(self, lifts: Iterable[Lift]) -> list[ClientKey]:
         """
-        End bans as if they had never been: the strikes of the clients are gone, and the bans are no offences.
+        End bans as if they had never been: they are no offences, and earlier strikes of the clients are gone.
 
-        All strikes are looked at once, however many the lifts. Of two for one client the first counts.
+        All strikes are looked at once, however many the lifts. Of two for one client the first ends its ban.
 
         Returns: the clients that had an active ban.
         """
         rows: dict[str, Row] = {}
+        void: list[Row] = []
         for lift in lifts:
             text = key_text(lift.client)
             rows.setdefault(text, (text, lift.now_s, int(lift.now_s), excerpt(lift.by)))
+            void.append((text, lift.now_s))
         with self._transaction():
             ended = self._db.execute(_LIFT, (json.dumps([*rows.values()]),)).fetchall()
-            self._db.execute(_DELETE_STRIKES_OF, (json.dumps([*rows]),))
+            self._remove(OF_CLIENTS, void)
         return [parse_network(text) for text in dict.fromkeys(text for (text,) in ended)]
 
     def record_strikes(self, strikes: Iterable[Strike]) -> None:
@@ -219,11 +221,28 @@ class Ledger(LedgerReader):
         with self._transaction():
             self._insert(_ADD_TALLIES, [tally_row(tally) for tally in tallies])
 
-    def forgive(self, users: Iterable[tuple[ClientKey, int]]) -> None:
-        """Remove the strikes of *users*, each given by a client and the tag of a name."""
-        tags = json.dumps([(key_text(client), user_tag) for client, user_tag in users])
+    def forgive(self, pardons: Iterable[Pardon]) -> None:
+        """Remove the strikes of users up to the time of each pardon."""
+        rows = [(key_text(pardon.client), pardon.user_tag, pardon.time_s) for pardon in pardons]
         with self._transaction():
-            self._db.execute(_DELETE_STRIKES_OF_USERS, (tags,))
+            self._remove(OF_USERS, rows)
+
+    def _remove(self, voids: Voids, rows: list[Row]) -> None:
+        """Remove the strikes that are void: *rows* say whose and until when."""
+        self._db.execute(voids.create)
+        self._insert(voids.insert, sorted(rows))  # in their order it takes a third of the time
+        self._db.execute(voids.remove)
+        self._db.execute(voids.clear)
+
+    def remember(self, memos: Iterable[Memo]) -> None:
+        """Keep the values of *memos* in place of what was remembered by their names."""
+        values = {storable(memo.name): memo.value for memo in memos}
+        kept = [(name, storable(value)) for name, value in values.items() if value is not None]
+        with self._transaction():
+            self._insert(_REMEMBER, kept)
+            self._db.executemany(
+                "DELETE FROM memory WHERE name = ?", [(name,) for name in values.keys() - dict(kept).keys()]
+            )
 
     def add_records(self, records: Iterable[Record]) -> None:
         """Add what another ledger remembers, unchanged."""

@@ -13,7 +13,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -21,12 +21,12 @@ import attrs
 
 from filter_ban.client import ClientKey, key_text
 from filter_ban.ledger import files
-from filter_ban.ledger.backlog import Backlog, Counted, Disallowance, Lift, Pardon, Urgent, settle
+from filter_ban.ledger.backlog import Backlog, Counted, Disallowance, Lift, Urgent, settle
 from filter_ban.ledger.errors import LedgerError, Trouble
 from filter_ban.ledger.health import LedgerHealth
 from filter_ban.ledger.rows import Record
 from filter_ban.ledger.store import TALLY_AGE_S, Ledger
-from filter_ban.model import Allowance, Ban, Login, Strike
+from filter_ban.model import Allowance, Ban, Login, Pardon, Strike
 from filter_ban.tally import Tally
 from filter_ban.text import excerpt
 
@@ -147,9 +147,9 @@ class LedgerWriter:
         """Have *strikes* recorded with the next flush."""
         self._backlog.add_counted(strikes)
 
-    def forgive(self, users: Iterable[tuple[ClientKey, int]]) -> None:
-        """Have the earlier strikes of *users* removed, each given by a client and the tag of a name."""
-        self._backlog.add_counted([Pardon(client, user_tag) for client, user_tag in users])
+    def forgive(self, pardons: Iterable[Pardon]) -> None:
+        """Have the strikes removed that *pardons* void, as far as they were handed over before."""
+        self._backlog.add_counted(pardons)
 
     def login(self, logins: Iterable[Login]) -> None:
         """Have *logins* recorded with the next flush, the last of each user at a client."""
@@ -158,6 +158,15 @@ class LedgerWriter:
     def tally(self, tallies: Iterable[Tally]) -> None:
         """Have *tallies* added with the next flush to those of the same hour, what and name."""
         self._backlog.add_tallies(tallies)
+
+    def remember(self, facts: Mapping[str, str | None]) -> None:
+        """
+        Have *facts* remembered by their names, None: no more.
+
+        They are never on disk before bans, lifts, strikes and pardons that were handed over before them. A file that is
+        begun anew is told them again.
+        """
+        self._backlog.add_memos(facts)
 
     def flush(self) -> None:
         """Have what waits written now, not with the next flush."""
@@ -227,6 +236,7 @@ class LedgerWriter:
             ledger.close()
             raise
         self._rescued, self._rescued_logins = [], []
+        self._backlog.remember_again()
         self._damaged = False
         self._ledger = ledger
         return ledger
@@ -249,7 +259,7 @@ class LedgerWriter:
                 ledger.record_bans(bans)
             if lifts:
                 ledger.lift_all(lifts)
-                self._backlog.pardon_all({lift.client: lift.now_s for lift in lifts})
+                self._backlog.pardon_all(lifts)
         except LedgerError:
             raise
         except Exception:
@@ -268,6 +278,8 @@ class LedgerWriter:
     def _flush(self, ledger: Ledger) -> None:
         self._flush_at = math.inf
         backlog = self._backlog
+        memos = backlog.begin_memos()  # first: what was handed over before them is written before them
+        self._write_urgent(ledger)
         due = len(backlog.counted)  # what comes meanwhile waits for the next flush
         while due > 0 and (work := backlog.begin_counted()):
             self._write_patient(ledger, _record_counted, work)
@@ -286,6 +298,9 @@ class LedgerWriter:
             backlog.end_tallies(tallies)
             due -= len(tallies)
             self._write_urgent(ledger)
+        if memos:
+            self._write_patient(ledger, Ledger.remember, memos)
+            backlog.end_memos(memos)
 
     def _write_patient(
         self, ledger: Ledger, write: Callable[[Ledger, Sequence[T]], None], work: Sequence[T]
@@ -356,15 +371,15 @@ class LedgerWriter:
             elif self._retry_s:
                 backlog.changed.wait_for(lambda: self._stop_at is not None, self._retry_s)
             elif not backlog.urgent:
-                if backlog.counted or backlog.logins or backlog.tallies:
+                if backlog.is_flush_due:
                     self._flush_at = min(self._flush_at, now_s + pace.flush_s)
                 backlog.changed.wait(max(0.0, min(self._flush_at, self._check_at, self._prune_at) - now_s))
 
 
 def _record_counted(ledger: Ledger, work: Iterable[Counted]) -> None:
-    strikes, pardoned = settle(work)
-    if pardoned:
-        ledger.forgive(pardoned)
+    strikes, pardons = settle(work)
+    if pardons:
+        ledger.forgive(pardons)
     ledger.record_strikes(strikes)
 
 

@@ -59,9 +59,13 @@ def make_strike() -> MakeStrike:
     """Return a maker of strikes; the user's name is stored masked."""
 
     def make(
-        client: ClientKey | str | int = "192.0.2.7", time_s: float = NOW_S, user: str = "", user_tag: int = 0
+        client: ClientKey | str | int = "192.0.2.7",
+        time_s: float = NOW_S,
+        user: str = "",
+        user_tag: int = 0,
+        node: str = "",
     ) -> Strike:
-        return Strike(_key(client), time_s, Kind.AUTH_FAIL, 1.0, user, user_tag, "smtps")
+        return Strike(_key(client), time_s, Kind.AUTH_FAIL, 1.0, user, user_tag, "smtps", node=node)
 
     return make
 

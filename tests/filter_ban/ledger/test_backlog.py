@@ -4,8 +4,8 @@
 from collections.abc import Callable
 
 from filter_ban.client import parse_network
-from filter_ban.ledger.backlog import BAN_CHUNK, LIFT_CHUNK, Backlog, Counted, Lift, Pardon, Urgent, settle
-from filter_ban.model import Ban, Login, Strike
+from filter_ban.ledger.backlog import BAN_CHUNK, LIFT_CHUNK, Backlog, Counted, Lift, Memo, Urgent, settle
+from filter_ban.model import Ban, Login, Pardon, Strike
 
 NOW_S = 1_800_000_000
 CLIENT = parse_network("192.0.2.7")
@@ -116,19 +116,51 @@ def test_oldest_logins_are_dropped(make_login: MakeLogin) -> None:
 
 
 def test_pardon_all(make_strike: MakeStrike) -> None:
-    """A lift removes the waiting strikes of its clients up to its time."""
+    """Lifts remove the waiting strikes of their clients up to the last of their times."""
     other = parse_network("192.0.2.8")
-    stay: list[Counted] = [make_strike(time_s=NOW_S + 1), make_strike(other), Pardon(CLIENT, 5)]
+    stay: list[Counted] = [make_strike(time_s=NOW_S + 1), make_strike(other), Pardon(CLIENT, 5, NOW_S)]
     backlog = Backlog()
     backlog.add_counted([make_strike(), *stay])
-    backlog.pardon_all({CLIENT: NOW_S, other: NOW_S - 1})
+    backlog.pardon_all([Lift(CLIENT, NOW_S, "a"), Lift(other, NOW_S - 1, "a"), Lift(CLIENT, NOW_S - 2, "b")])
 
     assert stay == list(backlog.counted)
 
 
 def test_settle(make_strike: MakeStrike) -> None:
-    """A pardon voids the strikes of that user before it and none after it."""
-    late = make_strike(time_s=2, user_tag=5)
-    other = make_strike(user_tag=6)
+    """A pardon voids what was added before it and happened no later; another's late report stays."""
+    void = make_strike(time_s=2, user_tag=5)
+    later = make_strike(time_s=3, user_tag=5)
+    other = make_strike(time_s=1, user_tag=6)
+    reported_late = make_strike(time_s=1, user_tag=5)
+    pardons = [Pardon(CLIENT, 5, 2), Pardon(CLIENT, 5, 0)]
+    strikes, settled = settle([void, later, other, pardons[0], reported_late, pardons[1]])
 
-    assert ([other, late], {(CLIENT, 5)}) == settle([make_strike(user_tag=5), other, Pardon(CLIENT, 5), late])
+    assert [later, other, reported_late] == strikes
+    assert sorted(pardons, key=lambda pardon: pardon.time_s) == settled
+
+
+def test_last_memo_counts() -> None:
+    """Of each name only the last value waits; one that comes while another is being written stays."""
+    backlog = Backlog()
+    backlog.add_memos({"a": "1", "b": "1"})
+    backlog.add_memos({"a": "2"})
+    begun = backlog.begin_memos()
+    backlog.add_memos({"b": None})
+    backlog.end_memos(begun)
+
+    assert [Memo("a", "2"), Memo("b", "1")] == begun
+    assert [Memo("b", None)] == backlog.begin_memos()
+
+
+def test_remember_again() -> None:
+    """For another file everything that was remembered waits again, unless it is forgotten or changed by now."""
+    backlog = Backlog()
+    backlog.add_memos({"a": "1", "b": "1", "c": "1", "d": "1"})
+    backlog.end_memos(backlog.begin_memos())
+    backlog.add_memos({"b": None})
+    backlog.end_memos(backlog.begin_memos())
+    assert not backlog
+
+    backlog.add_memos({"c": "2", "d": None})
+    backlog.remember_again()
+    assert backlog.memos == {"a": "1", "c": "2", "d": None}

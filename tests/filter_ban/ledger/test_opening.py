@@ -2,15 +2,19 @@
 """Tests of filter_ban.ledger.opening and of what it uses: files, salvage."""
 
 import os
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from filter_ban.client import parse_network
 from filter_ban.ledger import Ledger, LedgerError, Trouble, files
-from filter_ban.model import Ban, Login, Strike
+from filter_ban.ledger.backlog import Memo
+from filter_ban.model import Allowance, Ban, Login, Strike
 
 NOW_S = 1_800_000_000
 STAMP = "20270115T080000Z"
@@ -122,6 +126,36 @@ def test_damage_among_the_logins(full: Path) -> None:
         assert (facts.bans, facts.strikes) == (2000, 2000)
     assert 1000 < len(kept) < 2000
     assert [whole[0], whole[-1]] == [kept[0], kept[-1]]
+
+
+def test_damaged_file_of_version_3(path: Path) -> None:
+    """Of a damaged file that knows no nodes everything is this node's own; all but the damaged table is saved."""
+    path.parent.mkdir()
+    path.write_bytes(Path(__file__).with_name("version-3.sqlite3").read_bytes())
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+        ((root,),) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'login'").fetchall()
+    damage(path, (root - 1) * 4096, 4096)
+    with Ledger.open(path, NOW_S) as ledger:
+        assert [record.ban.node for record in ledger.records()] == ["", "", ""]
+        assert [strike.node for strike in ledger.strikes_since(0)] == ["", "", ""]
+        assert [allowance.here for allowance in ledger.allowances(NOW_S)] == [False]
+        assert ledger.user_key == b"version-3-of-key"
+    assert path.with_name(f"ledger.sqlite3.corrupt-{STAMP}").exists()
+
+
+def test_what_is_saved_of_a_cluster(path: Path, make_ban: MakeBan, make_strike: MakeStrike) -> None:
+    """Bans and strikes that are saved are still those of their nodes; how far those were read is begun anew."""
+    allowance = Allowance(parse_network("192.0.2.0/24"), NOW_S, None, "office", here=True)
+    with Ledger.open(path, NOW_S) as ledger:
+        ledger.record_bans([make_ban(node="mx2")])
+        ledger.record_strikes([make_strike(node="mx3")])
+        ledger.allow([allowance])
+        ledger.remember([Memo("position", "5-0")])
+    with Ledger.open(path, NOW_S, damaged=True) as ledger:
+        assert [make_ban(node="mx2")] == list(ledger.active_bans(NOW_S))
+        assert [make_strike(node="mx3")] == list(ledger.strikes_since(0))
+        assert [allowance] == list(ledger.allowances(NOW_S))
+        assert ledger.memory() == {}
 
 
 def test_damaged_file_of_version_1(path: Path) -> None:

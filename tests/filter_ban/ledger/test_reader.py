@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from filter_ban.client import parse_network
 from filter_ban.ledger import Ledger, LedgerError, Trouble, files, open_reader
 from filter_ban.model import Ban, Strike
 
 NOW_S = 1_800_000_000
+CLIENT = parse_network("192.0.2.7")
 READ = """
 import os, sys
 from pathlib import Path
@@ -141,8 +143,8 @@ def test_damaged(path: Path, content: bytes) -> None:
 )
 def test_rows_without_sense(ledger: Ledger, change: str) -> None:
     """Rows that we cannot have written are damage."""
-    ledger._db.execute("INSERT INTO ban VALUES (1, '192.0.2.7', 1, NULL, '', '', 1, 1, '', 1, NULL, '')")
-    ledger._db.execute("INSERT INTO strike VALUES (1, '192.0.2.7', 1, 'auth-fail', 1, '', 0, '')")
+    ledger._db.execute("INSERT INTO ban VALUES (1, '192.0.2.7', 1, NULL, '', '', 1, 1, '', 1, NULL, '', '')")
+    ledger._db.execute("INSERT INTO strike VALUES (1, '192.0.2.7', 1, 'auth-fail', 1, '', 0, '', '')")
     ledger._db.execute("INSERT INTO login VALUES ('192.0.2.7', 5, 1)")
     ledger._db.execute(change)
     with pytest.raises(LedgerError, match="is damaged") as raised:
@@ -162,3 +164,32 @@ def test_kind_of_a_newer_program(ledger: Ledger, make_strike: MakeStrike) -> Non
     ledger._db.execute("UPDATE strike SET kind = 'not-yet-known' WHERE id = 2")
 
     assert [make_strike(time_s=NOW_S + 2), make_strike()] == list(ledger.strikes_since(0))
+
+
+def test_strikes_that_were_reported_late(ledger: Ledger, make_strike: MakeStrike) -> None:
+    """Strikes come newest first by when they happened, whenever they were recorded."""
+    times_s = [NOW_S + later_s for later_s in (5, 1.5, 9, 1, 5)]
+    for time_s in times_s:
+        ledger.record_strikes([make_strike(time_s=time_s)])
+
+    assert sorted(times_s, reverse=True) == [strike.time_s for strike in ledger.strikes_since(0)]
+    assert [strike.time_s for strike in ledger.strikes_since(NOW_S + 4)][:2] == [NOW_S + 9, NOW_S + 5]
+    assert [strike.time_s for strike in ledger.strikes_of(CLIENT, 2)] == [NOW_S + 9, NOW_S + 5]
+
+
+def test_lifts_since(ledger: Ledger, make_ban: MakeBan) -> None:
+    """The last lift by hand of each client is told, newest first; the never-list is no hand."""
+    for number in range(4):
+        ledger.record_bans([make_ban(number)])
+    ledger.record_bans([make_ban(4, length_s=60)])
+    ledger.lift([make_ban(1).client], NOW_S + 5.5, "operator")
+    ledger.lift([make_ban(2).client], NOW_S + 7, "never-list")
+    ledger.lift([make_ban(3).client], NOW_S + 1, "operator")
+    ledger.record_bans([make_ban(1, start_s=NOW_S + 8)])
+    ledger.lift([make_ban(1).client], NOW_S + 9, "mx2")
+    ledger.record_bans([make_ban(0, start_s=NOW_S + 8)])
+
+    one, three = make_ban(1).client, make_ban(3).client
+    assert list(ledger.lifts_since(0)) == [(one, NOW_S + 9.0), (three, NOW_S + 1.0)]
+    assert list(ledger.lifts_since(NOW_S + 1)) == [(one, NOW_S + 9.0)]
+    assert list(ledger.lifts_since(NOW_S + 9)) == []

@@ -12,12 +12,15 @@ import pytest
 
 from filter_ban.client import parse_network
 from filter_ban.ledger import Ledger, LedgerError, Trouble, open_reader
+from filter_ban.ledger.backlog import Memo
 from filter_ban.ledger.schema import MIGRATIONS, migrate
 from filter_ban.model import Ban, Login
 
 NOW_S = 1_800_000_000
+CLIENT = parse_network("192.0.2.7")
 VERSION = len(MIGRATIONS)
 VERSION_1 = Path(__file__).with_name("version-1.sqlite3")  # written by the last program of that version
+VERSION_3 = Path(__file__).with_name("version-3.sqlite3")
 NEXT = (
     *MIGRATIONS,
     ("ALTER TABLE ban ADD COLUMN note TEXT NOT NULL DEFAULT ''", "CREATE INDEX note ON ban (note)"),
@@ -71,6 +74,29 @@ def test_from_version_1(path: Path) -> None:
         assert [login] == list(ledger.logins_since(0))
         assert ledger.facts(NOW_S).schema_version == VERSION
     assert VERSION_1.read_bytes()[100:] == path.with_name("ledger.sqlite3.version-1").read_bytes()[100:]
+
+
+def test_from_version_3(path: Path) -> None:
+    """A ledger of version 3 keeps all it has, which is this node's own, and can remember what a cluster needs."""
+    path.parent.mkdir()
+    shutil.copy(VERSION_3, path)
+    with Ledger.open(path, NOW_S) as ledger:
+        bans = [(record.ban.reference, record.ban.node, record.lifted_by) for record in ledger.records()]
+        strikes = [(strike.user, strike.user_tag, strike.node) for strike in ledger.strikes_since(0)]
+
+        assert bans == [("7KQ2M4XD", "", ""), ("4XD7KQ2M", "", ""), ("M4XD7KQ2", "", "root")]
+        assert strikes == [("al…@example.org", tag, "") for tag in (7, 6, 5)]
+        assert [login.user_tag for login in ledger.logins_since(0)] == [5]
+        assert [(one.reason, one.here) for one in ledger.allowances(NOW_S)] == [("office", False)]
+        assert [tally.number for tally in ledger.tallies(0, NOW_S, ["strikes"])] == [3]
+        assert ledger.user_key == b"version-3-of-key"
+        assert ledger.memory() == {}
+        assert ledger.facts(NOW_S).schema_version == VERSION
+        ledger.record_bans([Ban(client=CLIENT, start_s=NOW_S, end_s=None, rule="", reason="", node="mx2")])
+        ledger.remember([Memo("position", "5-0")])
+        assert [record.ban.node for record in ledger.records()] == ["", "", "", "mx2"]
+        assert ledger.memory() == {"position": "5-0"}
+    assert VERSION_3.read_bytes()[100:] == path.with_name("ledger.sqlite3.version-3").read_bytes()[100:]
 
 
 def test_migration_is_done_once(old: Path, db: sqlite3.Connection) -> None:

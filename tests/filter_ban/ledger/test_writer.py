@@ -2,15 +2,17 @@
 """Tests of filter_ban.ledger.writer, when all is well with the file."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from filter_ban.client import ClientKey, parse_network
-from filter_ban.ledger import Ledger, LedgerWriter, Retention, open_reader
+from filter_ban.ledger import Ledger, LedgerError, LedgerWriter, Retention, open_reader
+from filter_ban.ledger.backlog import Backlog
 from filter_ban.ledger.writer import Pace
-from filter_ban.model import Ban, Login, Strike
+from filter_ban.model import Ban, Kind, Login, Pardon, Strike
 
 NOW_S = 1_800_000_000
 CLIENT = parse_network("192.0.2.7")
@@ -38,6 +40,12 @@ def logins_in(path: Path) -> list[Login]:
     """Return all logins, newest first, as another process reads them."""
     with open_reader(path) as reader:
         return list(reader.logins_since(0))
+
+
+def memory_in(path: Path) -> dict[str, str]:
+    """Return what is remembered, as another process reads it."""
+    with open_reader(path) as reader:
+        return reader.memory()
 
 
 def test_ban_is_committed(path: Path, run_daemon: RunDaemon, make_ban: MakeBan, until: Until) -> None:
@@ -152,11 +160,70 @@ def test_forgive(path: Path, run_daemon: RunDaemon, make_strike: MakeStrike) -> 
     """A pardon removes the user's strikes before it and none after it, though all are written at once."""
     daemon = run_daemon(path)
     daemon.writer.strike([make_strike(user_tag=5), make_strike(user_tag=6)])
-    daemon.writer.forgive([(CLIENT, 5)])
+    daemon.writer.forgive([Pardon(CLIENT, 5, NOW_S)])
     daemon.writer.strike([make_strike(time_s=NOW_S + 1, user_tag=5)])
+    daemon.writer.strike([make_strike(time_s=NOW_S - 1, user_tag=5, node="mx2")])
 
     assert daemon.writer.stop(20)
-    assert [(strike.time_s, strike.user_tag) for strike in strikes_in(path)] == [(NOW_S, 6), (NOW_S + 1, 5)]
+    assert [(strike.time_s, strike.user_tag, strike.node) for strike in strikes_in(path)] == [
+        (NOW_S - 1, 5, "mx2"),
+        (NOW_S, 6, ""),
+        (NOW_S + 1, 5, ""),
+    ]
+
+
+def test_memory_is_flushed(path: Path, run_daemon: RunDaemon, until: Until) -> None:
+    """What is to be remembered is on disk a moment later, without a stop, and goes when it is to be forgotten."""
+    daemon = run_daemon(path)
+    daemon.writer.remember({"a": "1", "b": "1"})
+    daemon.writer.remember({"a": "2"})
+    until(lambda: not daemon.backlog)
+    assert memory_in(path) == {"a": "2", "b": "1"}
+
+    daemon.writer.remember({"b": None})
+    assert daemon.writer.stop(20)
+    assert memory_in(path) == {"a": "2"}
+
+
+def test_memory_is_never_ahead(path: Path, run_daemon: RunDaemon, make_strike: MakeStrike) -> None:
+    """Whenever somebody looks, the strikes and bans are there that were handed over before what is remembered."""
+    daemon = run_daemon(path)
+    seen = [0]
+    for number in range(1, 101):
+        daemon.writer.strike([make_strike(number, time_s=NOW_S + number)] * 20)
+        daemon.writer.remember({"position": str(number)})
+        with suppress(LedgerError), open_reader(path) as reader:
+            seen.append(int(reader.memory().get("position", 0)))
+            times_s = {strike.time_s for strike in reader.strikes_since(0)}
+            assert {NOW_S + before for before in range(1, seen[-1] + 1)} <= times_s
+
+    assert daemon.writer.stop(20)
+    assert seen == sorted(seen)
+    assert memory_in(path) == {"position": "100"}
+
+
+class Busy(Backlog):
+    """One to which more is added as soon as the first strikes are written."""
+
+    def end_counted(self) -> None:
+        """Take off what was written, and add more."""
+        super().end_counted()
+        self.add_counted([Strike(CLIENT, NOW_S + 1, Kind.AUTH_FAIL, 1.0)])
+        self.add_memos({"position": "2"})
+
+
+def test_memory_that_comes_during_a_flush(ledger: Ledger, path: Path, make_strike: MakeStrike) -> None:
+    """What is handed over while strikes are written waits for the next flush, like the strikes before it."""
+    backlog = Busy()
+    retention = Retention(strike_age_s=604_800, ban_age_s=2_592_000)
+    writer = LedgerWriter(path, clock=lambda: NOW_S, retention=retention, backlog=backlog)
+    writer.strike([make_strike()])
+    writer.remember({"position": "1"})
+    writer._flush(ledger)
+
+    assert [make_strike()] == list(ledger.strikes_since(0))
+    assert ledger.memory() == {"position": "1"}
+    assert backlog.memos == {"position": "2"}
 
 
 def test_old_rows_are_pruned(

@@ -19,7 +19,7 @@ import pytest
 from filter_ban.client import ClientKey, parse_network
 from filter_ban.ledger import Ledger, LedgerError, open_reader
 from filter_ban.ledger.backlog import Backlog
-from filter_ban.model import Ban, Login, Strike
+from filter_ban.model import Ban, Login, Pardon, Strike
 
 NOW_S = 1_800_000_000
 CLIENT = parse_network("192.0.2.7")
@@ -65,7 +65,7 @@ def test_locked(
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         daemon.writer.record([make_ban()])
-        daemon.writer.forgive([(CLIENT, 5)])
+        daemon.writer.forgive([Pardon(CLIENT, 5, NOW_S)])
         until(lambda: not daemon.writer.health().ok)
         daemon.writer.record([make_ban("192.0.2.8")])
         health = daemon.writer.health()
@@ -169,6 +169,40 @@ def test_file_deleted(
     assert [CLIENT, parse_network("192.0.2.8")] == stored(path)
     assert [make_login()] == logins_in(path)
     assert daemon.opened == 2
+
+
+def test_memory_of_a_deleted_file(
+    path: Path, run_daemon: RunDaemon, make_strike: MakeStrike, until: Until
+) -> None:
+    """A new file is told again what the old one remembered, after the strikes that wait; what is forgotten is not."""
+    daemon = run_daemon(path)
+    daemon.writer.remember({"a": "1", "b": "1", "c": "1"})
+    until(lambda: not daemon.backlog)
+    daemon.writer.remember({"b": None})
+    until(lambda: not daemon.backlog)
+    for file in path.parent.iterdir():
+        file.unlink()
+    daemon.writer.strike([make_strike()])
+    daemon.writer.remember({"c": "2"})
+    until(lambda: daemon.opened == 2 and not daemon.backlog)
+
+    with open_reader(path) as reader:
+        assert reader.memory() == {"a": "1", "c": "2"}
+    assert [make_strike()] == strikes_in(path)
+
+
+def test_bans_of_other_nodes_in_a_deleted_file(
+    path: Path, run_daemon: RunDaemon, make_ban: MakeBan, until: Until
+) -> None:
+    """A ban that is rescued from a deleted file is still that of its node."""
+    daemon = run_daemon(path)
+    daemon.writer.record([make_ban(node="mx2")])
+    until(lambda: daemon.committed)
+    shutil.rmtree(path.parent)
+    until(lambda: daemon.opened == 2 and daemon.writer.health().ok)
+
+    with open_reader(path) as reader:
+        assert [make_ban(node="mx2")] == list(reader.active_bans(NOW_S))
 
 
 def test_folder_deleted_while_idle(
