@@ -13,7 +13,7 @@ from filter_ban.client import ClientKey, is_ipv4, key_text, prefix_of, widen
 from filter_ban.engine.policy import Policy
 from filter_ban.explanation import raised, why_weight
 from filter_ban.ledger import LedgerReader, Record
-from filter_ban.model import Allowance, Ban, Enforcement, Strike
+from filter_ban.model import HERE, Allowance, Ban, Enforcement, Strike
 
 Document = dict[str, Any]
 SHOWN_STRIKES: Final = 50
@@ -25,7 +25,7 @@ def ban_document(
     ban: Ban, enforcement: Enforcement | None = None, problem: str = "", dropped: int | None = None
 ) -> Document:
     """
-    Return *ban*.
+    Return *ban*; ``node`` is the peer that decided it, empty: this one; ``here``: it does not hold on others.
 
     Args:
         ban: The ban.
@@ -44,6 +44,8 @@ def ban_document(
         "strikes": ban.strikes,
         "reference": ban.reference,
         "firewall": ban.firewall,
+        "node": "" if ban.node == HERE else ban.node,
+        "here": ban.node == HERE,
         "enforcement": "unknown" if enforcement is None else enforcement.value,
         "problem": problem,
         "dropped": dropped,
@@ -51,12 +53,13 @@ def ban_document(
 
 
 def allowance_document(allowance: Allowance) -> Document:
-    """Return who is let in, since and until when (None: until taken out), and why."""
+    """Return who is let in, since and until when (None: until taken out), why, and whether on this node alone."""
     return {
         "client": key_text(allowance.client),
         "since": allowance.since_s,
         "until": allowance.until_s,
         "reason": allowance.reason,
+        "here": allowance.here,
     }
 
 
@@ -74,6 +77,7 @@ def strike_document(strike: Strike, policy: Policy) -> Document:
         "weight": strike.weight,
         "user": strike.user,
         "service": strike.service,
+        "node": strike.node,
         "why": why_weight(strike, policy),
     }
 

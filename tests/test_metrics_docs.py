@@ -61,7 +61,7 @@ EXPRESSIONS = [*dashboard_expressions(), *(alert["expr"] for alert in ALERTS)]
 
 def words(expression: str) -> set[str]:
     """Return the names in *expression* that are neither labels, values, times nor variables."""
-    bare = re.sub(r"\{[^}]*\}|\[[^]]*\]|\"[^\"]*\"|\b(?:by|without) \([^)]*\)|\boffset \w+", "", expression)
+    bare = re.sub(r"\{[^}]*\}|\[[^]]*\]|\"[^\"]*\"|\b(?:by|without|on) \([^)]*\)|\boffset \w+", "", expression)
     return set(re.findall(r"[a-z_]\w*", bare))
 
 
@@ -101,7 +101,7 @@ def test_expressions_use_what_there_is(expression: str) -> None:
     for name, selectors in re.findall(r"(\w+)\{([^}]*)\}", expression):
         labels = OF_PROMETHEUS | (set() if name == UP else set(SAMPLES[name].labels))
         assert set(re.findall(r"(\w+)=", selectors)) <= labels
-    for grouped in re.findall(r"\b(?:by|without) \(([^)]*)\)", expression):
+    for grouped in re.findall(r"\b(?:by|without|on) \(([^)]*)\)", expression):
         assert set(grouped.split(", ")) <= LABELS | OF_PROMETHEUS
 
 

@@ -10,7 +10,7 @@ import click
 from filter_ban.cli import wording
 from filter_ban.cli.document import Document, parts
 from filter_ban.cli.errand import run_errand
-from filter_ban.cli.options import Command, Length, config_option, json_option
+from filter_ban.cli.options import Command, Length, config_option, everywhere_option, json_option
 from filter_ban.cli.reading import ask_or_read, load, print_json, warn
 from filter_ban.cli.wording import shown
 from filter_ban.config import Config
@@ -25,6 +25,7 @@ HEAD = ("CLIENT", "SINCE (UTC)", "UNTIL (UTC)", "WHY")
 )
 @click.option("--reason", default="", help="Why, in words; kept with it.")
 @click.option("--remove", is_flag=True, help="Let them in no more; what they do counts again.")
+@everywhere_option
 @json_option
 @config_option
 @click.pass_context
@@ -35,6 +36,7 @@ def command(
     length_s: int | None,
     reason: str,
     remove: bool,
+    everywhere: bool | None,
     as_json: bool,
 ) -> None:
     """
@@ -46,11 +48,12 @@ def command(
     config, _ = load(ctx.obj)
     if not clients:
         _list(config, as_json=as_json)
-    elif remove:
-        ctx.exit(run_errand("disallow", config, clients, _sentence, as_json=as_json))
-    else:
-        options = {"length": length_s, "reason": reason}
-        ctx.exit(run_errand("allow", config, clients, _sentence, as_json=as_json, **options))
+        return
+    errand = "disallow" if remove else "allow"
+    options = {} if remove else {"length": length_s, "reason": reason}
+    ctx.exit(
+        run_errand(errand, config, clients, _sentence, as_json=as_json, everywhere=everywhere, **options)
+    )
 
 
 def _list(config: Config, *, as_json: bool) -> None:
@@ -70,8 +73,12 @@ def _list(config: Config, *, as_json: bool) -> None:
 
 
 def table(allowed: Sequence[Document], now_s: float) -> Iterator[str]:
-    """Yield who is let in as the lines of a table."""
-    return wording.columns([HEAD, *(_row(one, now_s) for one in allowed)])
+    """Yield who is let in as the lines of a table; where one of them is so on this node alone, that is told."""
+    rows = [HEAD, *(_row(one, now_s) for one in allowed)]
+    if any(one.get("here") for one in allowed):
+        places = ["NODES", *("here only" if one.get("here") else "all" for one in allowed)]
+        rows = [(*row[:-1], place, row[-1]) for row, place in zip(rows, places, strict=True)]
+    return wording.columns(rows)
 
 
 def _row(one: Document, now_s: float) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import click
 from filter_ban.cli import wording
 from filter_ban.cli.document import Document
 from filter_ban.cli.errand import run_errand
-from filter_ban.cli.options import Command, Length, config_option, json_option
+from filter_ban.cli.options import Command, Length, config_option, everywhere_option, json_option
 from filter_ban.cli.reading import load
 from filter_ban.cli.wording import shown
 
@@ -22,6 +22,7 @@ from filter_ban.cli.wording import shown
 )
 @click.option("--reason", default="", help="Why, in words; kept with the ban.")
 @click.option("--force", is_flag=True, help="Also prefixes wider than never.widest, in the dialogue only.")
+@everywhere_option
 @json_option
 @config_option
 @click.pass_context
@@ -32,6 +33,7 @@ def command(
     length_s: int | None,
     reason: str,
     force: bool,
+    everywhere: bool | None,
     as_json: bool,
 ) -> None:
     """
@@ -41,10 +43,8 @@ def command(
     until lifted, unless --for says how long; no ban is ever shortened.
     """
     config, _ = load(ctx.obj)
-    status = run_errand(
-        "ban", config, clients, _sentence, as_json=as_json, length=length_s, reason=reason, force=force
-    )
-    ctx.exit(status)
+    options = {"length": length_s, "reason": reason, "force": force}
+    ctx.exit(run_errand("ban", config, clients, _sentence, as_json=as_json, everywhere=everywhere, **options))
 
 
 def _sentence(result: Document) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""``filter-ban doctor``: are mail servers and firewall set up as they must be."""
+"""``filter-ban doctor``: are mail servers, firewall and cluster set up as they must be."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import attrs
 import click
 
 from filter_ban.cli.daemon_client import DaemonClient
-from filter_ban.cli.document import Document, part
+from filter_ban.cli.document import Document
 from filter_ban.cli.failures import Exit, Failure, Unavailable
 from filter_ban.cli.options import Command, config_option, json_option
 from filter_ban.cli.reading import load, print_json
@@ -17,6 +17,7 @@ from filter_ban.config import Config
 from filter_ban.doctor import daemon, firewall
 from filter_ban.doctor.examination import PARTS, Examination, installed_servers
 from filter_ban.doctor.finding import Finding, Severity
+from filter_ban.doctor.store import PART as CLUSTER
 
 
 @click.command("doctor", cls=Command, example="filter-ban doctor postfix")
@@ -27,20 +28,21 @@ from filter_ban.doctor.finding import Finding, Severity
 @click.pass_context
 def command(ctx: click.Context, *, parts: Sequence[str], smtpd_conf: Path | None, as_json: bool) -> None:
     """
-    Find what is wrong with mail servers and firewall.
+    Find what is wrong with mail servers, firewall and cluster.
 
-    Looks at the configuration in use of every server that is installed here, at the firewall and at the daemon, or at
-    the parts named. Changes nothing. One line for each finding, with the line to add.
+    Looks at the configuration in use of every server that is installed here, at the firewall, the cluster's stores and
+    the daemon, or at the parts named. Changes nothing. One line for each finding, with the line to add.
 
     Exit status: 0 all is well, 1 there are findings.
     """
     config, _ = load(ctx.obj)
     installed = installed_servers(smtpd_conf)
-    wanted = parts or [*installed, *([firewall.PART] if config.firewall.backend else [])]
+    configured = {firewall.PART: config.firewall.backend, CLUSTER: config.cluster.stores}
+    wanted = parts or [*installed, *(name for name, used in configured.items() if used)]
     examined = [one for one in PARTS if one in wanted]
     unavailable, status = _daemon(config)
     problems = daemon.listener_problems(status)
-    examination = Examination(config, smtpd_conf, problems, part(status, firewall.PART))
+    examination = Examination(config, smtpd_conf, problems, status)
     findings = [finding for one in examined for finding in examination.examine(one)]
     if not parts and not installed:
         text = "neither Postfix nor Dovecot nor OpenSMTPD is installed here"

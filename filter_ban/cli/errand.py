@@ -24,7 +24,8 @@ from filter_ban.config import Config
 CLIENTS_A_REQUEST: Final = 2000
 SILENCE_S: Final = 30.0
 SPOKEN_SINGLY: Final = 20  # up to so many, each outcome has its line; above, a summary tells
-FAILED: Final = ("refused", "not-banned", "not-allowed")
+REFUSED: Final = "refused"
+FAILED: Final = (REFUSED, "not-banned", "not-allowed")
 
 Sentence = Callable[[Document], str]
 
@@ -46,6 +47,7 @@ class Outcome:
 
     document: Document
     place: str = ""
+    everywhere: bool | None = None  # whether other nodes are told; None: there is no cluster
 
     @property
     def name(self) -> str:
@@ -60,6 +62,7 @@ def run_errand(
     sentence: Sentence,
     *,
     as_json: bool,
+    everywhere: bool | None = None,
     **options: object,
 ) -> Exit:
     """
@@ -71,6 +74,7 @@ def run_errand(
         arguments: Clients, or ``-`` for standard input.
         sentence: Says in words what became of one.
         as_json: Print one JSON document instead.
+        everywhere: Whether all nodes of a cluster are to do it; None: as the daemon has it.
         options: For the daemon.
 
     Raises:
@@ -80,6 +84,8 @@ def run_errand(
     outcomes = [_refused(mistake) for mistake in mistakes]
     for outcome in outcomes:
         _complain(outcome)
+    if everywhere is not None:
+        options["everywhere"] = everywhere
     broken: Unavailable | None = None
     if clients:
         try:
@@ -92,7 +98,8 @@ def run_errand(
     if as_json:
         print_json({"totals": totals, "results": [_result(outcome) for outcome in outcomes]})
     elif len(clients) > SPOKEN_SINGLY:
-        click.echo(", ".join(f"{count(number)} {shown(name)}" for name, number in totals.items()))
+        summary = ", ".join(f"{count(number)} {shown(name)}" for name, number in totals.items())
+        click.echo(summary + _reach(*outcomes))
     if broken is not None:
         raise broken_off(broken, len(outcomes) - len(mistakes), len(clients))
     return Exit.REFUSED if any(totals[name] for name in FAILED) else Exit.DONE
@@ -119,17 +126,22 @@ def ask_for_each(
         Unavailable: no daemon, or it went away in between.
 
     """
+    is_clustered = bool(config.cluster.stores)
     with DaemonClient.find(config) as daemon:
         for at in range(0, len(clients), CLIENTS_A_REQUEST):
             batch = clients[at : at + CLIENTS_A_REQUEST]
             answers = daemon.ask(command, clients=[*map(wish, batch)], silence_s=SILENCE_S, **options)
-            results = [result for answer in answers for result in parts(answer, "results")]
+            results = [
+                (result, answer.get("everywhere"))
+                for answer in answers
+                for result in parts(answer, "results")
+            ]
             if len(results) != len(batch):
                 raise Unavailable(
                     f"the daemon answered for {len(results)} clients of {len(batch)}; {OTHER_VERSION}"
                 )
-            for client, result in zip(batch, results, strict=True):
-                yield Outcome(result, client.place)
+            for client, (result, everywhere) in zip(batch, results, strict=True):
+                yield Outcome(result, client.place, everywhere is True if is_clustered else None)
 
 
 def broken_off(unavailable: Unavailable, done: int, wanted: int) -> Unavailable:
@@ -139,21 +151,32 @@ def broken_off(unavailable: Unavailable, done: int, wanted: int) -> Unavailable:
 
 
 def _refused(mistake: Mistake) -> Outcome:
-    return Outcome({"client": None, "outcome": "refused", "why": mistake.why}, mistake.place)
+    return Outcome({"client": None, "outcome": REFUSED, "why": mistake.why}, mistake.place)
 
 
 def _say(outcome: Outcome, sentence: Sentence, *, quiet: bool) -> None:
     if outcome.name in FAILED:
         _complain(outcome)
     elif not quiet:
-        click.echo(sentence(outcome.document))
+        click.echo(sentence(outcome.document) + _reach(outcome))
+
+
+def _reach(*outcomes: Outcome) -> str:
+    """Return in words whether other nodes are told, which is the same for all *outcomes*."""
+    told = next((one.everywhere for one in outcomes if one.everywhere is not None), None)
+    return "" if told is None else "; the other nodes are told" if told else "; on this node only"
 
 
 def _complain(outcome: Outcome) -> None:
     client, why = outcome.document.get("client"), shown(outcome.document.get("why"))
     what = why if client is None else f"{shown(client)}: {why}"
+    if outcome.everywhere and outcome.name != REFUSED:
+        what += _reach(outcome)
     click.echo(f"filter-ban: {f'{outcome.place}: ' if outcome.place else ''}{what}", err=True)
 
 
 def _result(outcome: Outcome) -> Document:
-    return outcome.document | ({"place": outcome.place} if outcome.place else {})
+    place = {"place": outcome.place} if outcome.place else {}
+    is_told = outcome.everywhere is not None and outcome.name != REFUSED
+    everywhere = {"everywhere": outcome.everywhere} if is_told else {}
+    return outcome.document | everywhere | place

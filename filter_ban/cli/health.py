@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from filter_ban import __version__
+from filter_ban.cli import cluster
 from filter_ban.cli.document import Document, part, parts
 from filter_ban.cli.wording import count, is_number, shown, span
 
@@ -31,7 +32,8 @@ def problems(status: Document, unavailable: str | None = None) -> list[str]:
         for why in _backend(backend)
     ]
     alarm = [f"firewall: {why}" for why in _alarm(part(firewall, "alarms"), status.get("now"))]
-    return daemon + ledger + backends + alarm
+    nodes = [f"cluster: {why}" for why in cluster.problems(status)]
+    return daemon + ledger + backends + alarm + nodes
 
 
 def _daemon(status: Document) -> Iterator[str]:

@@ -5,17 +5,18 @@ import click
 
 from filter_ban.cli.document import Document
 from filter_ban.cli.errand import run_errand
-from filter_ban.cli.options import BannedClient, Command, config_option, json_option
+from filter_ban.cli.options import BannedClient, Command, config_option, everywhere_option, json_option
 from filter_ban.cli.reading import load
 from filter_ban.cli.wording import count, shown
 
 
 @click.command("lift", cls=Command, example="filter-ban lift 192.0.2.7")
 @click.argument("clients", metavar="CLIENT...", type=BannedClient(), nargs=-1, required=True)
+@everywhere_option
 @json_option
 @config_option
 @click.pass_context
-def command(ctx: click.Context, *, clients: tuple[str, ...], as_json: bool) -> None:
+def command(ctx: click.Context, *, clients: tuple[str, ...], everywhere: bool | None, as_json: bool) -> None:
     """
     End the bans of addresses and prefixes.
 
@@ -23,7 +24,7 @@ def command(ctx: click.Context, *, clients: tuple[str, ...], as_json: bool) -> N
     let in again at once, by the firewall too. Exit status 1: one of them was not banned.
     """
     config, _ = load(ctx.obj)
-    ctx.exit(run_errand("lift", config, clients, _sentence, as_json=as_json))
+    ctx.exit(run_errand("lift", config, clients, _sentence, as_json=as_json, everywhere=everywhere))
 
 
 def _sentence(result: Document) -> str:

@@ -45,8 +45,16 @@ def _read(path: Path) -> list[Document]:
 
 
 def table(bans: Sequence[Document], now_s: float) -> Iterator[str]:
-    """Yield *bans* as the lines of a table. A hundred thousand take a second, hence no rich."""
-    return wording.columns([HEAD, *(_row(ban, now_s) for ban in bans)])
+    """
+    Yield *bans* as the lines of a table. A hundred thousand take a second, hence no rich.
+
+    Which node decided is told where one of them is another's, or holds here only.
+    """
+    rows = [HEAD, *(_row(ban, now_s) for ban in bans)]
+    if wording.tells_nodes(bans):
+        nodes = ["NODE", *map(wording.node, bans)]
+        rows = [(*row, node) for row, node in zip(rows, nodes, strict=True)]
+    return wording.columns(rows)
 
 
 def _row(ban: Document, now_s: float) -> tuple[str, ...]:

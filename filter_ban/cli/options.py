@@ -52,6 +52,16 @@ def json_option(command: Function) -> Function:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
 
 
+def everywhere_option(command: Function) -> Function:
+    """Add ``--everywhere`` and ``--here``; None, where neither is given, leaves it to the daemon."""
+    return click.option(
+        "--everywhere/--here",
+        "everywhere",
+        default=None,
+        help="On all nodes of the cluster (the default where there is one), or on this one alone.",
+    )(command)
+
+
 class Length(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.2
     """The length of a ban: seconds, a duration such as ``2h``, or ``forever``."""
 

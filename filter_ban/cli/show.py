@@ -111,11 +111,19 @@ def _ban_lines(document: Document, ban: Document, now_s: float, lift: str) -> It
             ("rule", _rule(ban)),
             ("strikes", wording.weight(ban.get("strikes")) + _raised(document.get("raised"))),
             ("offence", shown(ban.get("offence"))),
+            *_node_rows(ban),
             ("reference", shown(ban.get("reference"))),
             ("firewall", _firewall(document, ban)),
             ("lift it", f"{lift} {banned}"),
         ]
     )
+
+
+def _node_rows(ban: Document) -> Iterator[tuple[str, str]]:
+    if ban.get("node"):
+        yield "decided", f"by node {shown(ban['node'])}"
+    if ban.get("here"):
+        yield "holds", "on this node only"
 
 
 def _rule(ban: Document) -> str:
@@ -187,9 +195,14 @@ def _event_lines(events: list[Document], client: object) -> Iterator[str]:
         return
     yield ""
     yield "Last events:" if len(events) <= EVENTS_SHOWN else f"The last {EVENTS_SHOWN} events:"
-    rows = [_event(event) for event in events[:EVENTS_SHOWN]]
-    if any(event.get("client") != client for event in events[:EVENTS_SHOWN]):
-        rows = [(shown(event.get("client")), *row) for event, row in zip(events, rows, strict=False)]
+    last = events[:EVENTS_SHOWN]
+    rows = [_event(event) for event in last]
+    if any(event.get("client") != client for event in last):
+        rows = [(shown(event.get("client")), *row) for event, row in zip(last, rows, strict=True)]
+    if wording.tells_nodes(last):
+        rows = [
+            (*row[:-1], f"at {wording.node(event)}", row[-1]) for event, row in zip(last, rows, strict=True)
+        ]
     yield from wording.indented(rows)
 
 
@@ -213,10 +226,13 @@ def _past_lines(bans: list[Document]) -> Iterator[str]:
         if len(bans) <= PAST_BANS_SHOWN
         else f"The last {PAST_BANS_SHOWN} of {len(bans)} earlier bans:"
     )
-    yield from wording.indented(
-        (_run(ban), shown(ban.get("client")), _rule(ban), shown(ban.get("reference")))
-        for ban in bans[:PAST_BANS_SHOWN]
-    )
+    last = bans[:PAST_BANS_SHOWN]
+    rows: list[tuple[str, ...]] = [
+        (_run(ban), shown(ban.get("client")), _rule(ban), shown(ban.get("reference"))) for ban in last
+    ]
+    if wording.tells_nodes(last):
+        rows = [(*row, f"by {wording.node(ban)}") for ban, row in zip(last, rows, strict=True)]
+    yield from wording.indented(rows)
 
 
 def _run(ban: Document) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from filter_ban.cli import wording
+from filter_ban.cli import cluster, wording
 from filter_ban.cli.document import Document, part, parts
 from filter_ban.cli.failures import Exit
 from filter_ban.cli.health import problems
@@ -28,7 +28,7 @@ _MODES = {
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool) -> None:
     """
-    Say how daemon, ledger and firewall are.
+    Say how daemon, ledger, firewall and cluster are.
 
     Exit status: 0 a daemon answers (what is wrong is said, and "ok" is false in the JSON document), 69 none does.
     """
@@ -60,6 +60,9 @@ def lines(document: Document) -> Iterator[str]:
     facts = _facts if document["daemon"] == "running" else _ledger_facts
     yield from wording.columns([*facts(document, now_s)])
     yield ""
+    if peers := [*cluster.peer_table(document, now_s)]:
+        yield from peers
+        yield ""
     if document["ok"]:
         yield "All is well."
     for problem in document["problems"]:
@@ -107,6 +110,7 @@ def _facts(document: Document, now_s: float) -> Iterator[tuple[str, str]]:
         yield "firewall", "none is configured"
     for backend in backends:
         yield "firewall", _firewall(backend, now_s)
+    yield from cluster.facts(document, now_s)
 
 
 def _ledger_facts(document: Document, now_s: float) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from filter_ban.cli.document import Document
 from filter_ban.config.values import duration_text
 from filter_ban.text import escape, excerpt
 
@@ -82,6 +83,18 @@ def count(value: Any, noun: str = "") -> str:
 def weight(value: Any) -> str:
     """Return a number of strikes: ``5``, ``0.2``."""
     return f"{value:g}" if is_number(value) else shown(value)
+
+
+def node(document: Document) -> str:
+    """Return which node a ban or strike is from, and where it holds if that is there alone."""
+    if document.get("here"):
+        return "here only"
+    return shown(document["node"]) if document.get("node") else "here"
+
+
+def tells_nodes(documents: Iterable[Document]) -> bool:
+    """Return whether *documents* are not all of this node, for all."""
+    return any(document.get("node") or document.get("here") for document in documents)
 
 
 _ENFORCEMENT: Final = {

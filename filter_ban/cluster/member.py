@@ -35,7 +35,7 @@ from filter_ban.explanation import BY_HAND
 from filter_ban.model import HERE, Allowance, Ban, Login, Pardon, Reweighing, Strike
 
 AHEAD_S: Final = 60.0  # what is said to happen later than that is not believed
-_PATIENCE_S: Final = 0.5  # so long, and up to a second more, others have to say what we concluded too
+_PATIENCE_S: Final = 0.25  # so long, and up to three times that, others have to say what we concluded too
 _MAX_ALLOWED: Final = 100_000  # networks of which it is known when they were last let in, or no more
 
 
@@ -201,7 +201,7 @@ class Member:
             case Login():
                 self.engine.hear_login(signal)
         for ban in outbox.bans[known:]:
-            patience_s = _PATIENCE_S + crc32(ban.client, crc32(self._node.encode())) / 2**32
+            patience_s = _PATIENCE_S * (1 + 2 * crc32(ban.client, crc32(self._node.encode())) / 2**32)
             self._concluded[ban.client] = now_s + patience_s, ban
 
     def _fold_ban(self, ban: Ban, now_s: float) -> None:

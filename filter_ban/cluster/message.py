@@ -9,6 +9,7 @@ node's, and ``dropped`` how many strikes the node could not keep for the store s
 """
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import attrs
 
 MAX_NOTICES: Final = 500  # decoded in about a millisecond
 MAX_BYTES: Final = 1 << 20
+_NODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")  # as cluster.node has it
 
 
 @attrs.frozen(kw_only=True)
@@ -69,7 +71,9 @@ def read_header(message: bytes) -> Header:
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a message: {error}") from None
     numbers = (header.started, header.first, header.count, header.dropped)
-    if not isinstance(header.node, str) or any(type(number) is not int for number in numbers):
+    if not isinstance(header.node, str) or not _NODE.fullmatch(header.node):
+        raise ValueError("not the name of a node")
+    if any(type(number) is not int for number in numbers):
         raise ValueError("not a message")
     return header
 

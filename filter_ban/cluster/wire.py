@@ -2,16 +2,16 @@
 """
 Between engine and courier: frames over a socketpair, each a line of JSON, ``[verb, {…}, length]``, and so many bytes.
 
-=============  ============================================================================================
+==============  ===========================================================================================
 to the courier  with
-=============  ============================================================================================
-``start``      see :class:`filter_ban.courier.settings.Settings`; first
-``publish``    shard, first, last; the message. One of a shard at a time, until it is ``published``
-``folded``     shard, id: a message or chunk that was ``heard`` is done with
-``chunk``      shard, index, last; the message: a piece of a snapshot, answered with ``stored``
-``tell``       what peers are to know of this node, every few seconds
-``retain``     seconds: how long strikes matter
-=============  ============================================================================================
+==============  ===========================================================================================
+``start``       see :class:`filter_ban.courier.settings.Settings`; first
+``publish``     shard, first, last; the message. One of a shard at a time, until it is ``published``
+``folded``      shard, id: a message that was ``heard``, or a ``chunk``, is done with
+``chunk``       shard, index, last; the message: a piece of a snapshot, answered with ``stored``
+``tell``        what peers are to know of this node: texts and numbers; every few seconds
+``retain``      seconds: how long strikes matter
+==============  ===========================================================================================
 
 =============  ============================================================================================
 to the engine  with
@@ -21,14 +21,26 @@ to the engine  with
 ``join``       shard: what follows until ``current`` begins with the snapshot
 ``chunk``      shard, id, shift_s; the message: a piece of the snapshot
 ``heard``      shard, id, shift_s; the message
+``passed``     shard, id: so far the stream is read, and all that was ``heard`` there is folded
 ``current``    shard: all that was there when we came has been handed over
 ``compose``    a snapshot is wanted
 ``stored``     shard, index
-``refused``    forged, replayed, malformed: totals; when they change
-``peers``      peers: {node: what it tells}; every few seconds
+``refused``    forged, replayed, malformed, same_name: totals; when they change
+``peers``      peers: {node: what it tells, seen, lag, clock}; every few seconds
 =============  ============================================================================================
 
-The courier hands over no more than MAX_UNFOLDED messages and chunks that are not ``folded``.
+The courier hands over no more than MAX_UNFOLDED messages and chunks that are not ``folded``. The ids of messages, in
+``heard`` and ``passed``, are what ``start`` is told as ``positions``; those of chunks are not. ``passed`` comes where the
+last entries of a stream were not for the engine, at most once a second.
+
+``current`` is also said after an outage without loss, when no ``join`` came before it. A node that only publishes gets
+no ``join``, ``chunk``, ``heard``, ``passed`` and ``current``, and only one that does both is asked to ``compose``. A
+``chunk`` with the index 0 begins a snapshot of its shard. ``stored`` says that the next chunk may come; a snapshot of
+which a chunk could not be stored is left out, and another one will be wanted.
+
+``epoch`` names the content of a store, empty until it is known. Of a peer, ``seen`` is when it told, in Unix seconds by
+our clock; ``lag`` how many of its notices have not been handed over, and ``clock`` how many seconds its clock is ahead of
+ours. ``same_name`` counts messages of a node that has our name and was started later.
 """
 
 import json

@@ -92,6 +92,10 @@ class ClusterLink:
         """Whether this node tells others anything."""
         return self._config.role != LISTEN_ONLY
 
+    def restore_lifts(self, lifts: Iterable[tuple[ClientKey, float]]) -> None:
+        """Take over until when what of clients is void."""
+        self.member.engine.restore_lifts(lifts)
+
     # --- what this node says
 
     def decided(self, outbox: Outbox) -> None:
@@ -107,8 +111,18 @@ class ClusterLink:
         self._act(bans)
 
     def lifted(self, clients: Iterable[ClientKey], bans: Iterable[Ban], time_s: float) -> None:
-        """Tell others whose bans the operator has lifted: *bans* of this node, and those of *clients*, if there are any."""
-        self._act(Lifted(client, time_s, "operator") for client in clients)
+        """
+        Tell others whose bans the operator has lifted.
+
+        Args:
+            clients: Not banned here, but perhaps elsewhere; a ban of before that is heard of later is void.
+            bans: Lifted here already.
+            time_s: Of the act.
+
+        """
+        acts = [Lifted(client, time_s, "operator") for client in clients]
+        self._service.take_over(self.member.hear(acts, time_s), in_bulk=False)
+        self._act(acts)
         self._act(Lifted(ban.client, max(time_s, ban.start_s), "operator") for ban in bans)
 
     def allowed(self, allowances: Iterable[Allowance]) -> None:

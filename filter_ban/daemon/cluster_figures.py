@@ -39,13 +39,13 @@ class ClusterFigures:
         self._stores = [_Store() for _ in config.stores]
 
     def heed_store(self, facts: dict[str, Any]) -> bool:
-        """Take note of how a store is; return whether it was otherwise."""
+        """Take note of how a store is; return whether it works and did not, or the other way round."""
         store = self._stores[facts["index"]]
-        changed = (store.ok, store.problem) != (facts["ok"], facts["problem"])
-        if changed:
-            store.ok, store.problem, store.since_s = facts["ok"], facts["problem"], time.time()
-        store.offset_s = facts["offset_s"]
-        return changed
+        has_turned = store.ok is not facts["ok"]
+        if has_turned:
+            store.since_s = time.time()
+        store.ok, store.problem, store.offset_s = facts["ok"], facts["problem"], facts["offset_s"]
+        return has_turned
 
     def lost_courier(self, why: str) -> None:
         """Take note that nothing comes or goes now."""
@@ -79,6 +79,7 @@ class ClusterFigures:
             "folded": member.folded,
             "forged": self.refused.get("forged", 0),
             "replayed": self.refused.get("replayed", 0),
+            "same_name": self.refused.get("same_name", 0),
             "malformed": self.refused.get("malformed", 0) + self.malformed + member.untimely,
             "refused": member.refused,
             "snapshot": self.snapshot_s,

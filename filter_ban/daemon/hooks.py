@@ -34,11 +34,10 @@ LONGEST_PAUSE_S: Final = 60.0
 TELL_EVERY_S: Final = 60.0
 GRACE_S: Final = 60.0  # a helper that is silent for so long after all its runs should have ended is hung
 _TRIES: Final = 2  # of a webhook
-_OF_THE_MOMENT: Final = (
-    "enforcement",
-    "problem",
-    "dropped",
-)  # what `list` tells and a hook would hear too early
+_UNTOLD: Final = (  # what `list` tells, and a hook would hear too early, or of this node's bans never
+    *("enforcement", "problem", "dropped"),
+    *("node", "here"),
+)
 _HELPER_ENDED: Final = "the helper ended while it ran"
 
 
@@ -53,7 +52,7 @@ class _Event:
 
     def document(self) -> dict[str, Any]:
         """Return what the hook gets."""
-        facts = {key: fact for key, fact in ban_document(self.ban).items() if key not in _OF_THE_MOMENT}
+        facts = {key: fact for key, fact in ban_document(self.ban).items() if key not in _UNTOLD}
         return {"event": self.name, "by": self.by, "time": self.time_s, "host": socket.gethostname(), **facts}
 
 

@@ -74,6 +74,13 @@ async def logins(path: Path, since_s: float) -> AsyncIterator[list[Login]]:
         yield piece
 
 
+async def lifts(path: Path, forget_s: float) -> AsyncIterator[list[tuple[ClientKey, float]]]:
+    """Yield whose bans were lifted by hand, and when, in pieces; none where the ledger cannot be read."""
+    consequence = "what other nodes say of earlier bans may be believed"
+    async for piece in _pieces(path, lambda reader: reader.lifts_since(time.time() - forget_s), consequence):
+        yield piece
+
+
 async def ban_starts(path: Path, since_s: float) -> AsyncIterator[list[int]]:
     """Yield when bans began, active and past, from *since_s* on, in pieces; none where the ledger cannot be read."""
     consequence = "earlier bans are not shown"

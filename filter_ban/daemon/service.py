@@ -147,6 +147,9 @@ class Service:
         async for offences in recall.offences(self.ledger_path, self.config.ban.forget):
             await self.turns.next()
             self.engine.restore((), offences)
+        if self.cluster is not None:
+            async for lifts in recall.lifts(self.ledger_path, self.config.ban.forget):
+                self.cluster.restore_lifts(lifts)
         since_s = time.time() - self.engine.policy.longest_window_s
         async for strikes in recall.strikes(self.ledger_path, since_s):
             await self.turns.next()
@@ -343,7 +346,8 @@ class Service:
     def ended(self, bans: list[Ban], by: str, now_s: float) -> None:
         """Hand on that the engine has lifted *bans*."""
         if bans:
-            self.writer.lift([ban.client for ban in bans], now_s, by)
+            for ban in bans:
+                self.writer.lift([ban.client], max(now_s, ban.start_s), by)
             self._end_bans(bans, by)
 
     def _end_bans(self, bans: list[Ban], by: str) -> None:

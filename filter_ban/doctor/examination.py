@@ -9,20 +9,22 @@ from typing import Any, Final
 
 from filter_ban.config import Config
 from filter_ban.config.values import Endpoint
-from filter_ban.doctor import dovecot, firewall, opensmtpd, postfix
+from filter_ban.doctor import cluster, dovecot, firewall, opensmtpd, postfix
 from filter_ban.doctor.dovecot_settings import parse_doveconf
 from filter_ban.doctor.finding import Finding, Severity
 from filter_ban.doctor.health import Health, Probe
 from filter_ban.doctor.postfix_settings import parse_services
 from filter_ban.doctor.probe import probe_auth_policy, probe_policy
 from filter_ban.doctor.smtpd_conf import parse_smtpd_conf
+from filter_ban.doctor.store import PART as CLUSTER
+from filter_ban.doctor.store import Login, Place, StoreError, Visit
 from filter_ban.firewall.runner import SEARCH_PATH, Runner
 from filter_ban.setup.programs import ProgramError, output
 
 SMTPD_CONFS: Final = (Path("/etc/smtpd.conf"), Path("/etc/mail/smtpd.conf"))
 PROGRAMS: Final = {postfix.SERVER: "postconf", dovecot.SERVER: "doveconf"}
 SERVERS: Final = (*PROGRAMS, opensmtpd.SERVER)
-PARTS: Final = (*SERVERS, firewall.PART)
+PARTS: Final = (*SERVERS, firewall.PART, CLUSTER)
 
 
 def installed_servers(smtpd_conf: Path | None) -> list[str]:
@@ -40,7 +42,7 @@ class Examination:
         config: Ours.
         smtpd_conf: OpenSMTPD's configuration; None: where it usually lies.
         problems: Of our listeners, by endpoint, as the daemon tells them.
-        told: What it tells of the firewall.
+        status: Its document of ``status``; empty: none answers.
 
     """
 
@@ -49,13 +51,13 @@ class Examination:
         config: Config,
         smtpd_conf: Path | None,
         problems: Mapping[str, str],
-        told: Mapping[str, Any] | None = None,
+        status: Mapping[str, Any] | None = None,
     ) -> None:
         self.told: set[str] = set()  # the endpoints that were looked at
         self._config = config
         self._smtpd_conf = smtpd_conf
         self._problems = problems
-        self._told = told or {}
+        self._status = status or {}
 
     def examine(self, part: str) -> list[Finding]:
         """Return what is wrong with *part*, one of PARTS; what cannot be read is a finding, too."""
@@ -64,6 +66,7 @@ class Examination:
             dovecot.SERVER: self._dovecot,
             opensmtpd.SERVER: self._opensmtpd,
             firewall.PART: self._firewall,
+            CLUSTER: self._cluster,
         }[part]
         try:
             return judge()
@@ -102,7 +105,11 @@ class Examination:
     def _firewall(self) -> list[Finding]:
         runner = Runner()
         machine = firewall.Machine(runner, runner.has, os.geteuid() == 0)
-        return [*firewall.findings(self._config, machine, self._told)]
+        told = self._status.get(firewall.PART)
+        return [*firewall.findings(self._config, machine, told if isinstance(told, dict) else {})]
+
+    def _cluster(self) -> list[Finding]:
+        return [*cluster.findings(self._config.cluster, _visit, self._status)]
 
     def _probe(self, probe: Probe) -> Probe:
         """Return *probe*, spared where the daemon itself says what is wrong."""
@@ -113,6 +120,15 @@ class Examination:
             return Health(problem, answered=False) if problem else probe(endpoint)
 
         return look
+
+
+def _visit(place: Place, login: Login, prefix: str, streams: Mapping[int, str]) -> Visit:
+    """Visit a store, with a library that not everybody has."""
+    try:
+        from filter_ban.doctor.store_visit import visit  # noqa: PLC0415 - needs an extra
+    except ImportError as error:
+        raise StoreError("library", str(error)) from None
+    return visit(place, login, prefix, streams)
 
 
 def _read(path: Path) -> str:

@@ -126,6 +126,38 @@ LEDGER_DROPPED = _counter(
 RECORDED = _counter("recorded_signals", "Signals written to the recording; absent: there is none.")
 RECORDING_LOST = _counter("recording_lost_signals", "Signals that could not be recorded; absent likewise.")
 
+CLUSTER_STORE_UP = _gauge(
+    "cluster_store_up",
+    "1 if a store of the cluster can be used, else 0, by its place in cluster.stores from 0.",
+    "store",
+)
+CLUSTER_CURRENT = _gauge("cluster_current", "1 if all is read here that other nodes have told, else 0.")
+CLUSTER_BUFFERED = _gauge("cluster_buffered", "Notices that wait to be told to the other nodes.")
+CLUSTER_PUBLISHED = _counter("cluster_published", "Notices that this node has told the others.")
+CLUSTER_FOLDED = _counter("cluster_folded", "Notices of other nodes that count here now.")
+CLUSTER_DROPPED = _counter(
+    "cluster_dropped",
+    "Strikes that other nodes will never hear of, because no store could be reached for too long.",
+)
+CLUSTER_REFUSED = _counter(
+    "cluster_refused",
+    "What was not taken over: forged, replayed or malformed messages, those of another node of our name (same-name), and "
+    "bans that this node never makes (never).",
+    "why",
+)
+CLUSTER_PEERS = _gauge("cluster_peers", "Other nodes that have been heard of lately.")
+CLUSTER_PEER_LAG = _gauge(
+    "cluster_peer_lag", "Notices that a node has told and that do not count here yet.", "node"
+)
+CLUSTER_PEER_SEEN = _gauge(
+    "cluster_peer_seen_timestamp_seconds", "When a node last told of itself, Unix time.", "node"
+)
+CLUSTER_CLOCK = _gauge(
+    "cluster_clock_difference_seconds",
+    "How far a node's clock is ahead of this one's; below 0: behind.",
+    "node",
+)
+
 PROCESS_CPU = Family(
     "process_cpu_seconds_total", Type.COUNTER, "Processor time of the engine, user and system."
 )

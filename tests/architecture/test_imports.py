@@ -146,7 +146,7 @@ RESERVED = {
     "aiosmtpd": {"filter_ban.daemon.decoy", "filter_ban.sensors.aiosmtpd", "filter_ban.demo"},
     "click": {"filter_ban.cli"},
     "maxminddb": {"filter_ban.report.geo"},
-    "redis": {"filter_ban.courier", "filter_ban.doctor.cluster"},
+    "redis": {"filter_ban.courier", "filter_ban.doctor.store_visit"},
     "rich": {"filter_ban.cli", "filter_ban.demo"},
     "sqlite3": {"filter_ban.exchange.fail2ban", "filter_ban.ledger"},
     "subprocess": {

@@ -65,6 +65,7 @@ def test_history_of_a_client(reader: LedgerReader) -> None:
         "weight": 1,
         "user": "al…@example.org",
         "service": "smtps",
+        "node": "",
         "why": "",
     }
     assert [ban["client"] for ban in history["past_bans"]] == ["192.0.2.0/24"]

@@ -156,6 +156,23 @@ listen = ["127.0.0.1:9124"]
 [geo]
 database = "/var/lib/GeoIP/GeoLite2-Country.mmdb"
 """,
+    "cluster": """\
+[cluster]
+stores = ["rediss://store.example.org:6380"]
+node = "mx1"
+prefix = "filter-ban"
+key_file = "/etc/filter-ban.cluster-key"
+user = "filter-ban"
+password_file = "/etc/filter-ban.store-password"
+ca_file = "/etc/filter-ban.store.crt"
+shards = 4
+role = "full"
+trust = ["bans", "strikes"]
+secret_bits = 12
+buffer = 200_000
+max_mb = 256
+snapshot = "5m"
+""",
     "log": """\
 [log]
 level = "warning"

@@ -33,6 +33,8 @@ def part_rows(document: Document, now_s: float, look: Look) -> list[Text]:
     if not backends:
         rows.append(_row("firewall", (("none is configured", QUIET),)))
     rows.append(_ledger(document, look))
+    if cluster := part(document, "cluster"):
+        rows.append(_cluster(cluster, look))
     return rows
 
 
@@ -80,6 +82,21 @@ def _ledger(document: Document, look: Look) -> Text:
     seen = ", ".join(f"{count(number)} {shown(kind)}" for kind, number in sorted(events.items()))
     pieces.append((f"   seen: {look.text(seen)}" if seen else "", QUIET))
     return _row("ledger", pieces)
+
+
+def _cluster(cluster: Document, look: Look) -> Text:
+    stores = parts(cluster, "stores")
+    up = sum(bool(store.get("ok")) for store in stores)
+    is_current = bool(cluster.get("current"))
+    pieces = [
+        (f"{look.dot} ", GOOD if up == len(stores) and is_current else BAD),
+        (f"node {look.text(cluster.get('node'))}   {up} of {len(stores)} stores   ", ""),
+        ("" if is_current else "not up to date   ", WAITING),
+        (f"{count(len(parts(cluster, 'peers')), 'other node')}   ", ""),
+    ]
+    if cluster.get("buffered"):
+        pieces.append((f"{look.text(count(cluster['buffered']))} wait to be told", WAITING))
+    return _row("cluster", pieces)
 
 
 def _row(label: str, pieces: Sequence[tuple[str, str]]) -> Text:

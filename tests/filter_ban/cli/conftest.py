@@ -119,6 +119,8 @@ def ban_document() -> dict[str, Any]:
         "strikes": 5.2,
         "reference": "K7Q2ABCD",
         "firewall": True,
+        "node": "",
+        "here": False,
         "dropped": 1234,
         "enforcement": "in-force",
         "problem": "",

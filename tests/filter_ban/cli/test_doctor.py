@@ -2,6 +2,7 @@
 """``filter-ban doctor``."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,37 @@ def test_firewall(run: Any, smtpd_conf: Path, answering: Any, config_file: Path)
             result = run("doctor", *arguments)
             assert (result.exit_code, len(result.stdout.splitlines())) == (1, 1)
             assert result.stdout.startswith(f"helper: danger: {name}: ")
+
+
+def test_cluster(run: Any, smtpd_conf: Path, answering: Any, config_file: Path, folder: Path) -> None:
+    """Where a cluster is configured its stores are looked at, too, or alone; what the daemon tells of it counts."""
+    key = folder / "key"
+    key.write_text("0123456789abcdef")
+    key.chmod(0o600)
+    with config_file.open("a") as file:
+        file.write(f'[cluster]\nstores = ["unix://{folder}/none"]\nkey_file = "{key}"\n')
+    answering.answers["status"][0]["cluster"] = {"node": "mx1"}
+    for arguments in ("--smtpd-conf", str(smtpd_conf)), ("cluster",):
+        result = run("doctor", *arguments)
+        assert (result.exit_code, len(result.stdout.splitlines())) == (1, 1)
+        assert result.stdout.startswith(
+            f"cluster: danger: store-down: unix://{folder}/none cannot be reached: "
+        )
+    answering.answers["status"][0]["cluster"] = None
+    assert "cluster: danger: not-restarted: " in run("doctor", "cluster").stdout
+
+
+def test_cluster_without_its_library(
+    run: Any, config_file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the extra is missing, that is told."""
+    monkeypatch.delitem(sys.modules, "filter_ban.doctor.store_visit", raising=False)
+    monkeypatch.setitem(sys.modules, "redis", None)
+    (folder / "key").write_text("0123456789abcdef")
+    (folder / "key").chmod(0o600)
+    with config_file.open("a") as file:
+        file.write(f'[cluster]\nstores = ["unix://{folder}/none"]\nkey_file = "{folder}/key"\n')
+    assert run("doctor", "cluster").stdout.startswith("cluster: danger: library-missing: needs the extra")
 
 
 def test_usage(run: Any, config_file: Path) -> None:

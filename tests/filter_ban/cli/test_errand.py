@@ -2,7 +2,8 @@
 """``filter-ban ban`` and ``filter-ban lift``."""
 
 import json
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
@@ -185,6 +186,71 @@ def test_json(run: Any, willing: Any) -> None:
             {"client": "203.0.113.9", "outcome": "not-banned", "why": "not banned", "place": "line 2"},
         ],
     }
+
+
+@pytest.fixture
+def clustered(config_file: Path) -> None:
+    """Configure a cluster."""
+    with config_file.open("a") as file:
+        file.write('[cluster]\nstores = ["redis://store"]\nkey_file = "/etc/filter-ban.key"\n')
+
+
+EVERYWHERE: Final = {
+    "ban": ("ban", ("ban", "192.0.2.7")),
+    "lift": ("lift", ("lift", "192.0.2.7")),
+    "allow": ("allow", ("allow", "192.0.2.7")),
+    "no more": ("disallow", ("allow", "--remove", "192.0.2.7")),
+}
+
+
+@pytest.mark.usefixtures("clustered")
+@pytest.mark.parametrize(("command", "arguments"), EVERYWHERE.values(), ids=EVERYWHERE)
+def test_everywhere(run: Any, daemon: Any, command: str, arguments: tuple[str, ...]) -> None:
+    """Whether other nodes are to be told is the daemon's business, unless it is said; what it did is told."""
+    done = {"client": "192.0.2.7", "outcome": "done", "end": None, "reference": "R"}
+    for option, wanted in ((), "absent"), (("--everywhere",), True), (("--here",), False):
+        daemon.answers[command] = [{"results": [done], "everywhere": wanted is not False}]
+        result = run(*arguments, *option)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert daemon.requests[-1].get("everywhere", "absent") == wanted
+        told = "; on this node only\n" if wanted is False else "; the other nodes are told\n"
+        assert result.stdout.endswith(told)
+
+
+@pytest.mark.usefixtures("clustered")
+def test_everywhere_of_many(run: Any, daemon: Any) -> None:
+    """A summary says once whether other nodes are told; the JSON document says it of each client."""
+    daemon.answers["lift"] = lambda request: [
+        {
+            "results": [{"client": client, "outcome": "lifted"} for client in request["clients"]],
+            "everywhere": True,
+        }
+    ]
+    text = "".join(f"10.0.0.{n}\n" for n in range(30))
+    assert run("lift", "-", text=text).stdout == "30 lifted; the other nodes are told\n"
+    (result,) = json.loads(run("lift", "--json", "10.0.0.1").stdout)["results"]
+    assert result == {"client": "10.0.0.1", "outcome": "lifted", "everywhere": True}
+
+
+@pytest.mark.usefixtures("clustered")
+def test_a_client_that_is_banned_elsewhere(run: Any, willing: Any) -> None:
+    """Of one that is not banned here it is told that other nodes hear of the lift all the same."""
+    lift = willing.answers["lift"]
+    willing.answers["lift"] = lambda request: [{**part, "everywhere": True} for part in lift(request)]
+    result = run("lift", "203.0.113.9")
+    told = "filter-ban: 203.0.113.9: not banned; the other nodes are told\n"
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", told)
+
+
+def test_everywhere_without_a_cluster(run: Any, daemon: Any) -> None:
+    """That there is no cluster is the daemon's word; where there is none, nothing is said of other nodes."""
+    daemon.answers["ban"] = [{"error": "--everywhere: no cluster is configured"}]
+    result = run("ban", "--everywhere", "192.0.2.7")
+    assert (result.exit_code, result.stderr) == (1, "filter-ban: --everywhere: no cluster is configured\n")
+    daemon.answers["lift"] = [
+        {"results": [{"client": "192.0.2.7", "outcome": "lifted"}], "everywhere": False}
+    ]
+    assert run("lift", "192.0.2.7").stdout == "192.0.2.7 is no longer banned\n"
 
 
 def test_daemon_that_goes_away(run: Any, daemon: Any) -> None:

@@ -43,6 +43,18 @@ def test_table(run: Any, daemon: Any, ban_document: dict[str, Any]) -> None:
     assert daemon.requests == [{"command": "list"}]
 
 
+def test_nodes(run: Any, daemon: Any, ban_document: dict[str, Any]) -> None:
+    """Which node decided is told where one of the bans is another node's, or holds on this one only."""
+    daemon.answers["list"] = [
+        {"bans": [ban_document, {**ban_document, "node": "mx2"}, {**ban_document, "here": True}]}
+    ]
+    head, own, other, alone = run("list").stdout.splitlines()
+    assert head.endswith("  FIREWALL  DROPPED  NODE")
+    assert own.endswith("in force  1,234    here")
+    assert other.endswith("in force  1,234    mx2")
+    assert alone.endswith("in force  1,234    here only")
+
+
 def test_nobody(run: Any, daemon: Any) -> None:
     """No bans are told as such."""
     daemon.answers["list"] = []

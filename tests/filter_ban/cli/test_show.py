@@ -146,6 +146,23 @@ def test_weights_have_reasons(event: dict[str, Any]) -> None:
     assert told[-1].endswith("on smtps  weight 1")
 
 
+def test_nodes(ban_document: dict[str, Any], event: dict[str, Any]) -> None:
+    """What other nodes have counted and decided is told as theirs; where none has, nothing is said of nodes."""
+    past = {**ban_document, "reference": "OLD00001", "node": "mx3", "lifted": None}
+    history = {"events": [event, {**event, "node": "mx2"}], "past_bans": [past, {**past, "node": ""}]}
+    told = list(lines({**NOTHING, "ban": {**ban_document, "node": "mx2"}, **history}, ban_document["start"]))
+    assert "  decided    by node mx2" in told
+    assert [line.partition("on smtps")[2] for line in told if "on smtps" in line] == [
+        "  at here  weight 1",
+        "  at mx2   weight 1",
+    ]
+    assert [line[-8:] for line in told[-2:]] == ["  by mx3", " by here"]
+    told = list(lines({**NOTHING, "ban": {**ban_document, "here": True}}, ban_document["start"]))
+    assert "  holds      on this node only" in told
+    told = list(lines({**NOTHING, "ban": ban_document, "events": [event]}, ban_document["start"]))
+    assert not any("node" in line or "here" in line for line in told)
+
+
 def test_members_of_a_network(event: dict[str, Any]) -> None:
     """The events of a network say whose they are."""
     told = list(lines({**NOTHING, "client": "192.0.2.0/24", "events": [event]}, 0))

@@ -33,6 +33,8 @@ def test_nobody_can_put_a_second_header_in() -> None:
         b"{}\n[]",
         b"[]\n[]",
         b'{"node":1,"started":1,"first":1,"count":1,"offset":0,"dropped":0}\n[]',
+        b'{"node":"a b","started":1,"first":1,"count":1,"offset":0,"dropped":0}\n[]',
+        b'{"node":"-","started":1,"first":1,"count":1,"offset":0,"dropped":0}\n[]',
         b'{"node":"a","started":true,"first":1,"count":1,"offset":0,"dropped":0}\n[]',
         b'{"node":"a","started":1,"first":"1","count":1,"offset":0,"dropped":0}\n[]',
         b'{"node":"a","started":1,"first":1,"count":1,"offset":null,"dropped":0}\n[]',

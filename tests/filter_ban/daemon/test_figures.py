@@ -197,6 +197,28 @@ def test_bans_and_what_ends_them(tmp_path: Path) -> None:
     run(tmp_path, test)
 
 
+class Link:
+    """A link to a cluster that has just begun."""
+
+    def document(self) -> dict[str, Any]:
+        """Return what ``status`` tells of it."""
+        numbers = dict.fromkeys(("buffered", "dropped", "published", "folded"), 7)
+        return {"stores": [{"ok": True}], "current": True, "peers": [], **numbers}
+
+
+def test_the_cluster(tmp_path: Path) -> None:
+    """Its figures have values where there is one."""
+
+    async def test(rig: Rig) -> None:
+        assert (await rig.read())[families.CLUSTER_PEERS] == {}
+        rig.service.cluster = Link()  # type: ignore[assignment]  # as much of one as is asked
+        assert await rig.value(families.CLUSTER_PEERS) == 0
+        assert await rig.value(families.CLUSTER_FOLDED) == 7
+        rig.service.cluster = None
+
+    run(tmp_path, test)
+
+
 def test_besieged_users_are_counted_in_turns(tmp_path: Path) -> None:
     """However many names are attacked, others have their turns between a thousand and the next."""
     names = 3 * figures.USERS_AT_ONCE

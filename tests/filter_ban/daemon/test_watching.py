@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from filter_ban.client import key_text, parse_network
 from filter_ban.daemon.newest import SHOWN
 from filter_ban.daemon.watching import Watching
@@ -39,7 +41,7 @@ def test_what_is_seen(tmp_path: Path) -> None:
                 "window": "5 in 10m",
                 "kind": "auth-fail",
                 "service": "smtps",
-                "time": now_s,
+                "time": pytest.approx(now_s),
             }
         ]
         (ban,) = document["newest"]

@@ -26,6 +26,24 @@ def texts(screen: Screen, width: int = 80, height: int = 24, look: Look = UNICOD
     return [row.plain.rstrip() for row in rows(screen, width, height, look)]
 
 
+def test_cluster() -> None:
+    """A node of a cluster has a row on that, and what is wrong there is an alarm."""
+    store: dict[str, Any] = {"url": "redis://store", "ok": True}
+    cluster = {"node": "mx1\x1b", "stores": [store], "current": True, "peers": [{}, {}], "buffered": 0}
+    page = texts(shown(cluster=cluster), height=40)
+    assert "  cluster   ● node mx1\\x1b   1 of 1 stores   2 other nodes" in page
+    store |= {"ok": False, "problem": "Connection refused"}
+    cluster |= {"current": False, "buffered": 1234}
+    page = texts(shown(cluster=cluster), width=120, height=40)
+    assert (
+        "  cluster   ● node mx1\\x1b   0 of 1 stores   not up to date   2 other nodes   1,234 wait to be told"
+        in page
+    )
+    assert any(
+        line.startswith("! cluster: redis://store: Connection refused; this node judges") for line in page
+    )
+
+
 def test_at_80_by_24() -> None:
     """All of it is seen at once."""
     head, *page = texts(shown())
