@@ -145,17 +145,18 @@ class Member:
 
     # --- what others say
 
-    def hear(self, notices: Iterable[Notice], now_s: float, *, shard: int = -1) -> Heard:
+    def hear(self, notices: Iterable[Notice], now_s: float, *, node: str = "", shard: int = -1) -> Heard:
         """
         Fold what another node says, or a snapshot.
 
         Args:
             notices: In the order in which they were said.
             now_s: By this node's clock.
+            node: Who says it.
             shard: Where they come from, if it is being joined.
 
         """
-        heard = Heard()
+        heard = Heard(Outbox(node=node))
         told = self._told.get(shard)
         own, self.engine.outbox = self.engine.outbox, heard.outbox
         try:

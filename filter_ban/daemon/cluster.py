@@ -303,7 +303,8 @@ class ClusterLink:
             async for piece in service.turns.pieces(rows):
                 notices, strange = decoder.decode(piece)
                 self.figures.malformed += strange
-                service.take_over(self.member.hear(notices, time.time(), shard=shard), in_bulk=in_bulk)
+                heard = self.member.hear(notices, time.time(), node=header.node, shard=shard)
+                service.take_over(heard, in_bulk=in_bulk)
             if not in_bulk:
                 self._bookmarks.heard(shard, header.node, header.started, header.last)
                 self._bookmarks.folded(shard, facts["id"])

@@ -4,6 +4,7 @@
 import asyncio
 import contextlib
 import heapq
+import math
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, Final
@@ -43,6 +44,7 @@ MAX_SHOWN: Final = 1000  # of the bans that a prefix covered
 SORTED_AT_ONCE: Final = 1000  # bans, in about half a millisecond
 COUNTED_AT_ONCE: Final = 1000  # bans: their counters are read in some milliseconds
 COUNTING_S: Final = 0.5
+LIFTED_HERE: Final = "operator here"  # the ledger knows it: other nodes may ban again
 FLUSH_PAUSE_S: Final = 0.01
 FLUSH_ATTEMPTS: Final = 50  # a ledger in trouble must not keep the operator waiting
 
@@ -230,6 +232,8 @@ class Commands:
         service = self._service
         now_s = time.time() if service.cluster is None else service.cluster.stamp()
         for_all = is_for_all(request, service)
+        is_here = service.cluster is not None and not for_all
+        until_s, by = (math.inf, LIFTED_HERE) if is_here else (now_s, "operator")
         wanted: list[_Wanted] = []
         async for texts in service.turns.pieces(_texts(request)):
             wanted += [_Wanted(text, *self._parse(text)) for text in texts]
@@ -243,10 +247,10 @@ class Commands:
                 if ban is None:
                     results.append(self._lift_outcome(one, lifted))
                     lifted = []
-                elif service.engine.lift(ban.client, now_s) is not None:
+                elif service.engine.lift(ban.client, until_s) is not None:
                     lifted.append(ban)
                     ended.append(ban)
-            service.ended(ended, "operator", now_s)
+            service.ended(ended, by, now_s)
             if for_all and service.cluster is not None:
                 named = [one.client for one, ban in steps if ban is None and not one.problem]
                 service.cluster.lifted(named, ended, now_s)

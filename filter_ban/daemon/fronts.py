@@ -151,11 +151,11 @@ class Fronts:
 
 
 def _policy_server(service: Service) -> PolicyServer:
-    sensor, settle, outbox = service.sensors.postfix, service.settle, service.engine.outbox
+    sensor, settle, engine = service.sensors.postfix, service.settle, service.engine
 
     def decide(request: PolicyRequest, peer: Peer) -> Action:
         action = sensor.decide(request, peer)
-        if outbox.strikes or outbox.logins or outbox.forgiven:
+        if engine.outbox:
             settle()
         return action
 

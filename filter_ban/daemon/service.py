@@ -285,7 +285,7 @@ class Service:
         now_s = time.time()
         async for piece in self.turns.pieces(list(self.engine.bans.values())):
             covered = [ban for ban in piece if policy.never.covering(ban.client) is not None]
-            spared = [ban for ban in covered if self.engine.lift(ban.client, now_s) is not None]
+            spared = [ban for ban in covered if self.engine.lift(ban.client) is not None]
             self.ended(spared, "never-list", now_s)
 
     # --- consequences

@@ -16,6 +16,23 @@ from filter_ban.model import Ban
 WIDENED: Final = "widened"
 
 
+def outlasts(ban: Ban, other: Ban) -> bool:
+    """
+    Return whether of two bans of a client it is *ban* that holds, whichever a node hears of first.
+
+    The one that ends later; else the one that began earlier; else whichever is greater in anything but the node.
+    """
+    return _rank(ban) > _rank(other)
+
+
+def _rank(ban: Ban) -> tuple[float, int, bool, int, float, str, str, str]:
+    end_s = math.inf if ban.end_s is None else ban.end_s
+    return (
+        *(end_s, -ban.start_s, not ban.firewall, ban.offence, ban.strikes),
+        *(ban.rule, ban.reason, ban.reference),
+    )
+
+
 class BanBook:
     """Active bans, and offences that are not forgotten. A new ban is put into the outbox."""
 
@@ -83,6 +100,7 @@ class BanBook:
         length_s: int | None = -1,
         ladder: Ladder = (),
         firewall: bool = True,
+        node: str = "",
     ) -> Ban:
         """
         Ban *client*; an active ban is extended, never shortened.
@@ -96,8 +114,10 @@ class BanBook:
             length_s: Seconds, None for ever; by default the ladder decides.
             ladder: In place of the policy's; empty: that.
             firewall: Whether it is meant for the firewall too.
+            node: Whose ban it is; empty: that of whoever is being heard.
 
         """
+        now_s = max(now_s, self._earliest_s(client))
         offence = self._offences.next(client, now_s)
         if length_s == -1:
             length_s = ban_length_s(ladder or self.policy.ladder, offence)
@@ -115,11 +135,16 @@ class BanBook:
             strikes=strikes,
             reference=make_reference(client, now_s),
             firewall=firewall,
+            node=node or self.outbox.node,
         )
         self._offences.note(client, offence, now_s)
         self._active.add(ban)
         self.outbox.bans.append(ban)
         return ban
+
+    def _earliest_s(self, client: ClientKey) -> int:  # noqa: ARG002 - whoever hears of lifts overrides it
+        """Return before when no ban of *client* begins."""
+        return 0
 
     def lift(self, client: ClientKey) -> Ban | None:
         """End and return the ban of just *client*, as if it had never been: its offence is gone too."""

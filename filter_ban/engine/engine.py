@@ -4,36 +4,33 @@ The engine: counts strikes for each client and decides on bans.
 
 A deterministic fold: the same signals give the same bans on any machine. Every time is an argument and is the time of
 the event. What the rest of the daemon must know is collected in the outbox. Each rule that needs a memory of its own
-has a module: histories of strikes, logins, sieges, networks; bans and offences are the book's that it extends.
+has a module: logins, sieges, networks; strikes, bans and offences are in the books that it extends.
 """
 
-import math
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 from zlib import crc32
 
 from filter_ban.client import ClientKey, is_ipv4
 from filter_ban.engine import history as _history
-from filter_ban.engine.ban_book import WIDENED, BanBook
+from filter_ban.engine.ban_book import WIDENED
 from filter_ban.engine.history import (
     FORGOTTEN_SECRET,
     HUNDREDTHS,
     MAX_HUNDREDTHS,
     NO_SECRET,
     RECORD_BYTES,
-    pack_strike,
 )
 from filter_ban.engine.logins import Logins
 from filter_ban.engine.networks import Networks
 from filter_ban.engine.policy import HARD, Exemption, Ladder, Policy
 from filter_ban.engine.sieges import Sieges
-from filter_ban.engine.tables import Table, make_tables
+from filter_ban.engine.strike_book import StrikeBook
+from filter_ban.engine.tables import Table
 from filter_ban.engine.unresolved import Unresolved
-from filter_ban.model import Ban, Kind, Login, Strike
+from filter_ban.model import Kind, Login, Pardon, Reweighing, Strike
 
-_SIDE_SHARE: Final = 20  # of so many clients that are tracked, one may have an entry in a memory beside
-_TRIMMED_BYTES: Final = 16 * RECORD_BYTES  # a long history is trimmed whenever it has grown by so much
-_LIGHT: Final = 8  # strikes of a client that reach no limit are remembered to so many times the highest one
+SIDE_SHARE: Final = 20  # of so many clients that are tracked, one may have an entry in a memory beside
 _DAY_S: Final = 86_400
 _FAILURES: Final = (Kind.AUTH_FAIL, Kind.UNKNOWN_USER)
 _HARD_REASONS: Final = {
@@ -44,20 +41,16 @@ _HARD_REASONS: Final = {
 }
 
 
-class Engine(BanBook):
-    """Strikes, logins, offences and active bans; memory is bounded by ``policy.max_clients``."""
+class Engine(StrikeBook):
+    """Judges: from signals to strikes to bans; memory is bounded by ``policy.max_clients``."""
 
     def __init__(self, policy: Policy) -> None:
         super().__init__(policy)
-        self.evicted = 0
-        beside = max(1, policy.max_clients // _SIDE_SHARE)
-        self._tables = make_tables(policy.max_clients)  # of histories, by the hash of the client
+        beside = max(1, policy.max_clients // SIDE_SHARE)
         self._logins = Logins(policy.guard.remember, 2 * beside)
         self._sieges = Sieges(policy.siege.clients, policy.siege.window, beside)
         self._networks = Networks(**_network_rule(policy), max_networks=beside)
         self._unresolved = Unresolved(policy.siege.patience)
-        self._latest_s = 0.0
-        self._has_forgotten = False  # whether some history has FORGOTTEN_SECRET in it
         self._judge_by(policy)
 
     # --- state, for display and for the front ends
@@ -81,14 +74,6 @@ class Engine(BanBook):
         """How many clients there are where somebody has logged in lately."""
         return len(self._logins)
 
-    def __len__(self) -> int:
-        return sum(map(len, self._tables))
-
-    def strikes(self, client: ClientKey, now_s: float, window_s: float = math.inf) -> float:
-        """Return the sum of the strikes of *client* in the last *window_s*, at most in the longest window."""
-        window_s = min(window_s, self.policy.longest_window_s)
-        return _history.total(self._table(client).get(client, b""), now_s, window_s)
-
     def is_known(self, client: ClientKey, now_s: float) -> bool:
         """Return whether somebody has logged in from *client* within the memory for that."""
         return self._logins.users(client, now_s) > 0
@@ -96,9 +81,6 @@ class Engine(BanBook):
     def _is_good(self, client: ClientKey) -> bool:
         """Return whether *client* is known and has not guessed itself."""
         return self.is_known(client, self._latest_s) and self.strikes(client, self._latest_s) < 1
-
-    def _table(self, client: ClientKey) -> Table:
-        return self._tables[crc32(client) % len(self._tables)]
 
     # --- the fold
 
@@ -151,15 +133,16 @@ class Engine(BanBook):
             return
         time_s, history = self._add(clients, client, history, time_s, hundredths, user_tag, secret)
         weight = hundredths / HUNDREDTHS
-        self.outbox.strikes.append(Strike(client, time_s, kind, weight, user, user_tag, service))
+        self.outbox.strikes.append(
+            Strike(client, time_s, kind, weight, user, user_tag, service, secret, stranger)
+        )
         if kind in HARD:
-            reason = _HARD_REASONS[kind]
-            self._ban(client, int(time_s), rules.ladder, rule=kind.value, reason=reason, strikes=weight)
+            self._ban_at_once(kind, client, int(time_s), rules.ladder, weight)
         elif len(history) > RECORD_BYTES or hundredths >= self._lowest:
-            self._judge(clients, client, history, int(time_s), rules)
+            self._judge(client, history, int(time_s), rules)
         if stranger and user_tag:
             self._besiege(kind, client, time_s, user_tag)
-            self._suspect(client, history, time_s, hundredths, user_tag)
+            self._suspect(client, history, time_s, hundredths, user_tag, time_s)
 
     def _named(self, kind: Kind, client: ClientKey, user: str, time_s: float) -> Kind:
         """Return what a failed login is by its name; who has logged in from there has but mistyped it."""
@@ -209,54 +192,16 @@ class Engine(BanBook):
             return bool(history)
         return kind is not Kind.BAD_HELO or not self.is_known(client, time_s)
 
-    def _is_repeat(
-        self, clients: Table, client: ClientKey, history: bytes, user_tag: int, secret: int
-    ) -> bool:
-        if _history.tried(history, user_tag, secret):
-            clients.move_to_end(client)
-            return True
-        learned = _history.learn(history, user_tag, secret) if self._has_forgotten else None
-        if learned is None:
-            return False
-        clients[client] = learned
-        return True
-
-    def _add(  # noqa: PLR0917 - as above
-        self,
-        clients: Table,
-        client: ClientKey,
-        history: bytes,
-        time_s: float,
-        hundredths: int,
-        user_tag: int,
-        secret: int,
-    ) -> tuple[float, bytes]:
-        """Put a strike at the end of a history; return the time that it has there, and the history."""
-        if history:
-            clients.move_to_end(client)
-        elif len(clients) >= self._table_size:
-            clients.popitem(last=False)
-            self.evicted += 1
-        if time_s >= self._latest_s:
-            self._latest_s = time_s
-        elif history:
-            time_s = max(time_s, _history.newest_s(history))
-        history = clients[client] = history + pack_strike(time_s, hundredths, user_tag, secret)
-        return time_s, history
-
-    def _judge(
-        self, clients: Table, client: ClientKey, history: bytes, now_s: int, rules: Policy | Exemption
-    ) -> None:
-        policy = self.policy
-        if len(history) > self._enough_bytes and not len(history) % _TRIMMED_BYTES:
-            history = _history.trim(history, policy.longest_window_s, policy.enough)[-self._most_bytes :]
-            clients[client] = history
+    def _judge(self, client: ClientKey, history: bytes, now_s: int, rules: Policy | Exemption) -> None:
         reached = _history.reached(history, rules.limits)
         if reached is None:
             return
         limit, strikes = reached
         reason = f"{strikes:g} strikes within {limit.text.partition(' in ')[2]}"
         self._ban(client, now_s, rules.ladder, rule=limit.text, reason=reason, strikes=strikes)
+
+    def _ban_at_once(self, kind: Kind, client: ClientKey, now_s: int, ladder: Ladder, strikes: float) -> None:
+        self._ban(client, now_s, ladder, rule=kind.value, reason=_HARD_REASONS[kind], strikes=strikes)
 
     def _ban(
         self, client: ClientKey, now_s: int, ladder: Ladder, *, rule: str, reason: str, strikes: float
@@ -282,19 +227,25 @@ class Engine(BanBook):
         if kind is Kind.AUTH_FAIL and self._sieges.note(user_tag, client, time_s):
             self._unresolved.add(client, time_s, user_tag)
 
-    def _suspect(
-        self, client: ClientKey, history: bytes, time_s: float, hundredths: int, user_tag: int
+    def _suspect(  # noqa: PLR0917 - as above
+        self,
+        client: ClientKey,
+        history: bytes,
+        time_s: float,
+        hundredths: int,
+        user_tag: int,
+        now_s: float,
     ) -> None:
         """
-        Count a stranger's failure against the networks around it.
+        Count a stranger's failure of *time_s* against the networks around it.
 
         Not an IPv4 address's first one: such addresses cost money, and one failure each is what people do.
         """
         if is_ipv4(client) and len(history) == RECORD_BYTES:
             return
-        network = self._networks.count(client, time_s, hundredths, user_tag)
+        network = self._networks.count(client, time_s, hundredths, user_tag, now_s)
         if network is not None:
-            self._widen(network, int(time_s))
+            self._widen(network, int(now_s))
 
     def _widen(self, network: ClientKey, now_s: int) -> None:
         if not self.is_banned(network, now_s):
@@ -309,11 +260,15 @@ class Engine(BanBook):
         for due_s, client, time_s, user_tag in self._unresolved.take(now_s):
             clients = self._table(client)
             hundredths = round(self.policy.siege.unresolved * HUNDREDTHS)
-            history = _history.reweigh(clients.get(client, b""), time_s, user_tag, hundredths)
+            before = clients.get(client, b"")
+            history = _history.reweigh(before, time_s, user_tag, hundredths)
             if history is not None:
-                clients[client] = history
+                if history != before:
+                    clients[client] = history
+                    weight = hundredths / HUNDREDTHS
+                    self.outbox.reweighed.append(Reweighing(client, user_tag, time_s, weight))
                 rules, _ = self._exempt(client, "", 0)
-                self._judge(clients, client, history, int(due_s), rules)
+                self._judge(client, history, int(due_s), rules)
 
     def _exempt(self, client: ClientKey, service: str, hundredths: int) -> tuple[Policy | Exemption, int]:
         """Return whose limits and ladder hold for *client* at *service*, and what a strike weighs there."""
@@ -329,24 +284,22 @@ class Engine(BanBook):
             return
         if user_tag and self._logins.note(client, user_tag, time_s):
             self.outbox.logins.append(Login(client, user_tag, time_s))
-        clients = self._table(client)
-        history = clients.get(client)
-        left = history and _history.without_user(history, user_tag)
-        if history is None or left is None or len(left) == len(history):
-            return
-        if left:
-            clients[client] = left
-        else:
-            del clients[client]
-        self._networks.forgive(client, user_tag)
-        self.outbox.forgiven.append((client, user_tag))
+        history = self._table(client).get(client)
+        if history is not None:
+            until_s = max(time_s, _history.last_try_s(history, user_tag))
+            self._forgive(Pardon(client, user_tag, until_s))
 
-    def lift(self, client: ClientKey) -> Ban | None:
-        """End and return the ban of just *client*, as if it had never been: strikes and offence are gone too."""
-        ban = super().lift(client)
-        if ban is not None:
-            self._table(client).pop(client, None)
-        return ban
+    def _forgive(self, pardon: Pardon) -> bool:
+        """Void the strikes that *pardon* is for; return whether there were any."""
+        client, user_tag = pardon.client, pardon.user_tag
+        history = self._table(client).get(client, b"")
+        left = _history.without_user(history, user_tag, pardon.time_s)
+        if len(left) == len(history):
+            return False
+        self._keep(client, left)
+        self._networks.forgive(client, user_tag)
+        self.outbox.forgiven.append(pardon)
+        return True
 
     # --- restoring and reconfiguring
 
@@ -369,23 +322,28 @@ class Engine(BanBook):
             history = clients.get(client, b"")
             if not history and len(clients) >= self._table_size:
                 continue
-            whole = clients[client] = _history.prepend(
-                history, strike.time_s, strike.weight, strike.user_tag, FORGOTTEN_SECRET
-            )
+            whole = self._with_restored(history, strike)
+            if whole is None:
+                continue
+            clients[client] = whole
             if not history:
                 clients.move_to_end(client, last=False)
             elif not _history.is_restored(history):
                 rules, _ = self._exempt(client, "", 0)
-                self._judge(clients, client, whole, int(_history.newest_s(whole)), rules)
+                self._judge(client, whole, int(_history.newest_s(whole)), rules)
             self._latest_s = max(self._latest_s, strike.time_s)
             self._has_forgotten = True
+
+    def _with_restored(self, history: bytes, strike: Strike) -> bytes | None:
+        """Return *history* with a strike from before the start; None if that does not count."""
+        return _history.prepend(history, strike.time_s, strike.weight, strike.user_tag, FORGOTTEN_SECRET)
 
     def reconfigure(self, policy: Policy) -> None:
         """Judge by *policy* from now on; the bans that its never-list covers are left for the caller to lift."""
         self._judge_by(policy)
 
     def _judge_by(self, policy: Policy) -> None:
-        self.policy = policy
+        self._count_by(policy)
         self._offences.forget_s = policy.forget_s
         self._logins.remember_s = policy.guard.remember
         self._sieges.judge_by(policy.siege.clients, policy.siege.window)
@@ -395,9 +353,6 @@ class Engine(BanBook):
         self._names = bool(policy.names)
         self._exempts = bool(policy.exemptions)
         self._lowest = round(min(limits[0].count for limits in policy.all_limits()) * HUNDREDTHS)
-        self._enough_bytes = max(1, int(policy.enough)) * RECORD_BYTES
-        self._most_bytes = self._enough_bytes * _LIGHT
-        self._table_size = max(1, policy.max_clients // len(self._tables))
 
 
 def _network_rule(policy: Policy) -> dict[str, Any]:

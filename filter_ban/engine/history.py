@@ -3,14 +3,15 @@
 The strikes of one client, packed into ``bytes``: 18 a strike, because a million clients are tracked.
 
 A record is the time in Unix seconds, the weight in hundredths, and 32-bit tags of the user name (0: none) and of the
-secret that was tried (see the constants). Within one client's few strikes 32 bits tell names and secrets apart. Records are in the order of time: a strike that is reported late counts as simultaneous with
-the newest one, so that time never runs backwards within a client.
+secret that was tried (see the constants). Within one client's few strikes 32 bits tell names and secrets apart. Records
+are in the order of time.
 """
 
 import itertools
 import math
 import struct
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from filter_ban.config.values import Limit
@@ -35,6 +36,25 @@ def prepend(history: bytes, time_s: float, weight: float, user: int, secret: int
     if history:
         time_s = min(time_s, _unpack_time(history)[0])
     return pack_strike(time_s, round(weight * HUNDREDTHS), user, secret) + history
+
+
+def insert(
+    history: bytes, time_s: float, hundredths: int, user: int, secret: int
+) -> tuple[bytes, int] | None:
+    """
+    Return *history* with one more strike in its place, and where that ends.
+
+    None if a strike of that time and user is there: it is the same one. Those of the same time are in the order of users.
+    """
+    at = len(history)
+    while at:
+        known_s, _, known_user, _ = _RECORD.unpack_from(history, at - RECORD_BYTES)
+        if (known_s, known_user) < (time_s, user):
+            break
+        if known_s == time_s and known_user == user:
+            return None
+        at -= RECORD_BYTES
+    return history[:at] + pack_strike(time_s, hundredths, user, secret) + history[at:], at + RECORD_BYTES
 
 
 def newest_s(history: bytes) -> float:
@@ -85,10 +105,31 @@ def reached(history: bytes, limits: Iterable[Limit]) -> tuple[Limit, float] | No
     return None
 
 
-def total(history: bytes, now_s: float, window_s: float) -> float:
-    """Return the sum of the strikes in (now_s - window_s, now_s]."""
-    strikes = _TIME_WEIGHT.iter_unpack(history)
-    hundredths: int = sum(weight for time_s, weight in strikes if time_s > now_s - window_s)
+def ends_reached(history: bytes, since_s: float, limits: tuple[Limit, ...]) -> Iterator[int]:
+    """Yield where each strike from *since_s* on ends that, with those before it, reaches a limit; see :func:`reached`."""
+    times, weights = zip(*_TIME_WEIGHT.iter_unpack(history), strict=True)
+    sums = list(itertools.accumulate(weights, initial=0))
+    if sums[-1] < limits[0].count * HUNDREDTHS:
+        return
+    for at in range(bisect_left(times, since_s), len(times)):
+        for limit in limits:
+            first = bisect_right(times, times[at] - limit.window_s)
+            if sums[at + 1] - sums[first] >= limit.count * HUNDREDTHS:
+                yield (at + 1) * RECORD_BYTES
+                break
+
+
+def total(history: bytes, now_s: float, window_s: float, enough: float = math.inf) -> float:
+    """
+    Return the sum of the strikes in (now_s - window_s, now_s], from the newest back until it is *enough*.
+
+    So it is the same whether or not those behind have been trimmed.
+    """
+    hundredths = 0
+    for time_s, weight in reversed(list(_TIME_WEIGHT.iter_unpack(history))):
+        if time_s <= now_s - window_s or hundredths >= enough * HUNDREDTHS:
+            break
+        hundredths += weight
     return hundredths / HUNDREDTHS
 
 
@@ -141,6 +182,25 @@ def last_try_s(history: bytes, user: int) -> float:
     return -math.inf
 
 
+def without_repeats(history: bytes, form_of: Callable[[int], int]) -> bytes:
+    """
+    Return *history* with only the first of the strikes for which one user tried one secret.
+
+    Several nodes that did not hear of each other may have counted it. *form_of* gives what all nodes know of a secret's
+    tag; 0: nothing.
+    """
+    seen: set[tuple[int, int]] = set()
+    kept = []
+    for at in range(0, len(history), RECORD_BYTES):
+        user, secret = _TAGS.unpack_from(history, at + RECORD_BYTES - _TAGS.size)
+        form = user and form_of(secret)
+        if form and (user, form) in seen:
+            continue
+        seen.add((user, form))
+        kept.append(history[at : at + RECORD_BYTES])
+    return history if len(kept) * RECORD_BYTES == len(history) else b"".join(kept)
+
+
 def is_one_program(history: bytes, pace_s: float) -> bool:
     """Return whether it may be one program with an old password: one user, no visible secret, never in haste."""
     strikes = list(_RECORD.iter_unpack(history))
@@ -154,9 +214,19 @@ def is_one_program(history: bytes, pace_s: float) -> bool:
     )
 
 
-def without_user(history: bytes, user: int) -> bytes:
-    """Return *history* without the strikes of one user name."""
+def without_user(history: bytes, user: int, until_s: float) -> bytes:
+    """Return *history* without the strikes of one user name until then."""
     records = (history[at : at + RECORD_BYTES] for at in range(0, len(history), RECORD_BYTES))
     return b"".join(
-        record for record in records if _TAGS.unpack_from(record, RECORD_BYTES - _TAGS.size)[0] != user
+        record
+        for record in records
+        if _TAGS.unpack_from(record, RECORD_BYTES - _TAGS.size)[0] != user or newest_s(record) > until_s
     )
+
+
+def after(history: bytes, time_s: float) -> bytes:
+    """Return *history* without the strikes until *time_s*."""
+    at = 0
+    while at < len(history) and _unpack_time(history, at)[0] <= time_s:
+        at += RECORD_BYTES
+    return history[at:]

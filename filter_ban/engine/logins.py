@@ -7,6 +7,7 @@ A login is eight bytes in its client's entry: the tag of the user, and the time.
 
 import struct
 from collections import OrderedDict
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from filter_ban.client import ClientKey
@@ -31,6 +32,15 @@ class Logins:
 
     def __len__(self) -> int:
         return len(self._clients)
+
+    @property
+    def clients(self) -> Collection[ClientKey]:
+        """The clients where somebody has logged in."""
+        return self._clients.keys()
+
+    def of(self, client: ClientKey) -> Iterator[tuple[int, int]]:
+        """Yield the tag of each user that has logged in from *client*, and when."""
+        yield from _LOGIN.iter_unpack(self._clients.get(client, b""))
 
     def note(self, client: ClientKey, user_tag: int, time_s: float) -> bool:
         """Remember a login; return whether it is news that is worth keeping."""

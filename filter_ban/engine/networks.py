@@ -50,8 +50,10 @@ class Networks:
         self._ipv4 = tuple(prefix for prefix in IPV4_PREFIXES if members and prefix >= widest[0])
         self._ipv6 = tuple(prefix for prefix in IPV6_PREFIXES if members and prefix >= widest[1])
 
-    def count(self, client: ClientKey, time_s: float, hundredths: int, user_tag: int) -> ClientKey | None:
-        """Remember a failure of *client*; return the narrowest network around it that is guilty now, or None."""
+    def count(
+        self, client: ClientKey, time_s: float, hundredths: int, user_tag: int, now_s: float
+    ) -> ClientKey | None:
+        """Remember a failure of *client* at *time_s*; return the narrowest network around it that is guilty now, or None."""
         guilty = None
         failures = self._failures
         record = _FAILURE.pack(int(time_s), hundredths, crc32(client), user_tag)
@@ -60,7 +62,7 @@ class Networks:
                 failures.get(network, b"")[-(MAX_FAILURES - 1) * _FAILURE_BYTES :] + record
             )
             failures.move_to_end(network)
-            if guilty is None and self._is_guilty(seen, time_s):
+            if guilty is None and self._is_guilty(seen, now_s):
                 guilty = network
             if len(failures) > self._max_networks:
                 failures.popitem(last=False)

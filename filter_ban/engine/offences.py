@@ -27,6 +27,10 @@ class Offences:
         """Whoever is remembered."""
         return self._offences.keys()
 
+    def last(self, client: ClientKey) -> tuple[int, int] | None:
+        """Return the number of offences of *client* and the start of the last one, or None."""
+        return self._offences.get(client)
+
     def has(self, client: ClientKey, now_s: float) -> bool:
         """Return whether *client* was banned within the memory."""
         past = self._offences.get(client)
@@ -44,6 +48,17 @@ class Offences:
             self._offences[client] = number, start_s  # at the end
             if len(self._offences) > self._max_clients:
                 self._make_room()
+
+    def hear(self, client: ClientKey, number: int, start_s: int) -> None:
+        """
+        Remember an offence that another node has counted.
+
+        It may be one that is counted here too: of two within the memory the greater number holds, and the later start.
+        """
+        past = self._offences.get(client)
+        if past is not None and abs(start_s - past[1]) < self.forget_s:
+            number, start_s = max(number, past[0]), max(start_s, past[1])
+        self.note(client, number, start_s)
 
     def _make_room(self) -> None:
         """Drop the oldest entries, many at a time: a dictionary finds its first one slowly after others are gone."""

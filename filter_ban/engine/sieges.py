@@ -4,6 +4,7 @@
 import struct
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
+from operator import itemgetter
 from typing import Final
 from zlib import crc32
 
@@ -51,6 +52,19 @@ class Sieges:
         if len(failures) > self._max_users:
             failures.popitem(last=False)
         return self._is_siege(seen, time_s)
+
+    def hear(self, user_tag: int, client: ClientKey, time_s: float) -> None:
+        """Remember a failure that another node has seen, in its place."""
+        seen = self._failures.get(user_tag, b"")
+        if not seen or int(time_s) >= _FAILURE.unpack_from(seen, len(seen) - _FAILURE_BYTES)[1]:
+            self.note(user_tag, client, time_s)
+            return
+        failures = dict(_FAILURE.iter_unpack(seen))
+        number = crc32(client)
+        failures[number] = max(int(time_s), failures.get(number, 0))
+        in_order = sorted(failures.items(), key=itemgetter(1))
+        packed = b"".join(_FAILURE.pack(*failure) for failure in in_order)
+        self._failures[user_tag] = packed[-self._enough_bytes :]
 
     @property
     def users(self) -> Collection[int]:

@@ -82,7 +82,7 @@ _OFFENCES: Final = """
 """
 _LIFTS_SINCE: Final = """
     SELECT client, max(lifted_s) FROM ban NOT INDEXED
-    WHERE lifted_s > ? AND lifted_by <> 'never-list' GROUP BY client ORDER BY max(lifted_s) DESC
+    WHERE lifted_s > ? AND lifted_by NOT IN ('never-list', 'operator here') GROUP BY client ORDER BY max(lifted_s) DESC
 """
 _MEMORY: Final = select(MEMO_COLUMNS, "memory", "")
 _FACTS: Final = """

@@ -116,6 +116,8 @@ class Replay:
             outbox.strikes.clear()
         if outbox.forgiven:
             outbox.forgiven.clear()
+        if outbox.reweighed:
+            outbox.reweighed.clear()
         for ban in outbox.bans:
             case = self._last[ban.client] = Case(ban)
             self.cases.append(case)

@@ -249,7 +249,7 @@ class Node:
     def heard(self, shard: int, header: Header, message: bytes, shift_s: int) -> None:
         """Fold a message."""
         notices, _ = Decoder(header.node, shift_s).decode(read_notices(message))
-        heard = self.member.hear(notices, self.now_s, shard=shard)
+        heard = self.member.hear(notices, self.now_s, node=header.node, shard=shard)
         self._note(heard.outbox.bans)
         for allowance in heard.allowed:
             self._let_in(allowance)

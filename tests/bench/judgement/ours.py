@@ -64,6 +64,8 @@ class Ours(Rule):
             outbox.strikes.clear()
         if outbox.forgiven:
             outbox.forgiven.clear()
+        if outbox.reweighed:
+            outbox.reweighed.clear()
         outbox.logins.clear()
         for ban in outbox.bans:
             if ban.firewall and self._enforce:

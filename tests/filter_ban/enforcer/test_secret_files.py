@@ -2,7 +2,9 @@
 """Secrets in files: read as root, and named exactly when they cannot be."""
 
 from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
 
 from filter_ban.config import ConfigError
@@ -38,11 +40,11 @@ def test_a_secret_that_cannot_be_used_is_a_fault(tmp_path: Path, content: bytes 
 
 def cluster(tmp_path: Path, **files: str) -> Cluster:
     """Return the configuration of a cluster whose files have these contents."""
-    paths = {}
+    paths: dict[str, Any] = {}
     for name, content in files.items():
         paths[name] = tmp_path / name
         paths[name].write_text(content)
-    return Cluster(stores=("redis://192.0.2.1",), **paths)
+    return attrs.evolve(Cluster(stores=("redis://192.0.2.1",)), **paths)
 
 
 def test_a_lone_node_needs_no_secrets() -> None:

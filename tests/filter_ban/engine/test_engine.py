@@ -12,7 +12,7 @@ from filter_ban.client import ClientKey, parse_network
 from filter_ban.config import parse_config
 from filter_ban.engine import Engine, Policy
 from filter_ban.engine.tables import TABLE_CLIENTS, make_tables
-from filter_ban.model import Ban, Kind, Strike
+from filter_ban.model import Ban, Kind, Pardon, Strike
 
 BOT = parse_network("192.0.2.66")
 OTHER = parse_network("192.0.2.67")
@@ -163,7 +163,7 @@ def test_success_takes_back_only_that_users_strikes() -> None:
     engine.success(BOT, 7, START_S + 20)
 
     assert engine.strikes(BOT, START_S + 20) == 2.0
-    assert engine.outbox.forgiven == [(BOT, 7)]
+    assert engine.outbox.forgiven == [Pardon(BOT, 7, START_S + 20)]
 
 
 def test_success_of_a_banned_client_earns_nothing() -> None:
@@ -385,3 +385,50 @@ def test_the_fold_is_deterministic(signals: list[tuple[int, float, int, int]]) -
         outcomes.append(engine.outbox)
 
     assert outcomes[0] == outcomes[1]
+
+
+@given(st.lists(st.tuples(st.sampled_from(CLIENTS[:2]), st.integers(0, 3)), min_size=1, max_size=30))
+def test_each_strike_of_a_client_has_a_time_of_its_own(signals: list[tuple[ClientKey, int]]) -> None:
+    """Later than the one before, by as little as can be where it is reported late."""
+    engine = make_engine("[limits]\nwindows = ['100 in 30d']")
+    for client, at_s in signals:
+        engine.strike(Kind.AUTH_FAIL, client, START_S + at_s)
+
+    for client in CLIENTS[:2]:
+        times = [strike.time_s for strike in engine.outbox.strikes if strike.client == client]
+        asked = [START_S + at_s for one, at_s in signals if one == client]
+        assert all(earlier < later for earlier, later in itertools.pairwise(times))
+        assert all(time_s >= at_s for time_s, at_s in zip(times, asked, strict=True))
+        assert not times or times[-1] - max(asked) < 0.001
+
+
+def test_what_a_strike_tells() -> None:
+    """The tag of the secret, and whether a stranger failed."""
+    engine = make_engine()
+    engine.success(BOT, 7, START_S)
+    for user, secret in ((7, 0), (8, 99)):
+        engine.strike(Kind.AUTH_FAIL, BOT, START_S + user, user="u", user_tag=user, secret=secret)
+
+    assert [(one.secret, one.stranger) for one in engine.outbox.strikes] == [(0, False), (99, True)]
+
+
+def test_a_lift_leaves_later_strikes() -> None:
+    """Where it has a time."""
+    engine = make_engine()
+    guess(engine, 5)
+
+    assert engine.lift(BOT, START_S + 2) is not None
+    assert engine.strikes(BOT, START_S + 5) == 2.0
+
+
+def test_what_is_beyond_the_highest_limit_is_left_out() -> None:
+    """From the newest back: fourteen of one and one of five are fifteen, five and nine and five are nineteen."""
+    engine = make_engine("[limits]\nwindows = ['15 in 7d']\n[weights]\nauth_abort = 5")
+    guess(engine, 14)
+    engine.strike(Kind.AUTH_ABORT, OTHER, START_S)
+    guess(engine, 9, START_S + 1, client=OTHER)
+    for client in (BOT, OTHER):
+        engine.strike(Kind.AUTH_ABORT, client, START_S + 20)
+
+    assert engine.strikes(BOT, START_S + 20) == 15.0
+    assert engine.strikes(OTHER, START_S + 20) == 19.0

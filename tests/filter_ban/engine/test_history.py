@@ -2,6 +2,7 @@
 """Packed strikes against a model that is a plain list."""
 
 import math
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -102,7 +103,8 @@ def test_strikes_of_one_user_can_be_taken_back() -> None:
     """Those of other users stay, in their order."""
     mixed = b"".join(one(time_s, user=user) for time_s, user in ((1.0, 7), (2.0, 8), (3.0, 7)))
 
-    assert history.without_user(mixed, 7) == one(2.0, user=8)
+    assert history.without_user(mixed, 7, 3.0) == one(2.0, user=8)
+    assert history.without_user(mixed, 7, 2.9) == one(2.0, user=8) + one(3.0, user=7)
 
 
 @pytest.mark.parametrize(
@@ -186,3 +188,62 @@ def test_restored_is_what_the_newest_strike_is() -> None:
 
     assert history.is_restored(restored)
     assert not history.is_restored(restored + one(2.0, user=7))
+
+
+STRIKES = st.lists(st.tuples(st.integers(0, 9).map(float), st.integers(0, 2)), max_size=20)
+
+
+@given(STRIKES, st.randoms(use_true_random=False))
+def test_strikes_are_inserted_in_their_order(strikes: list[tuple[float, int]], chance: Random) -> None:
+    """By time, then by user, in whatever order they come; of the same time and user there is one."""
+    chance.shuffle(strikes)
+    past, known = b"", set[tuple[float, int]]()
+    for time_s, user in strikes:
+        placed = history.insert(past, time_s, 100, user, 5)
+        assert (placed is None) == ((time_s, user) in known)
+        if placed is not None:
+            past, end = placed
+            assert past[end - history.RECORD_BYTES : end] == one(time_s, user=user, secret=5)
+        known.add((time_s, user))
+
+    assert past == b"".join(one(time_s, user=user, secret=5) for time_s, user in sorted(known))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2_000_000).map(float), WEIGHTS), min_size=1, max_size=40),
+    st.integers(0, 2_000_000),
+)
+def test_where_limits_are_reached(strikes: list[tuple[float, float]], since_s: float) -> None:
+    """At each strike since then up to which a limit is reached."""
+    strikes.sort(key=lambda strike: strike[0])
+    past = packed(strikes)
+    ends = range(history.RECORD_BYTES, len(past) + 1, history.RECORD_BYTES)
+    expected = [
+        end
+        for end, (time_s, _) in zip(ends, strikes, strict=True)
+        if time_s >= since_s and history.reached(past[:end], LIMITS)
+    ]
+
+    assert list(history.ends_reached(past, since_s, LIMITS)) == expected
+
+
+@given(st.lists(st.tuples(st.floats(0, 2_000_000), WEIGHTS), min_size=1, max_size=60), st.floats(0, 700_000))
+def test_trimming_changes_no_sum(strikes: list[tuple[float, float]], window_s: float) -> None:
+    """The newest strikes up to enough are summed up."""
+    strikes.sort(key=lambda strike: strike[0])
+    past = packed(strikes)
+    trimmed = history.trim(past, 604_800, 5.0)
+    window_s = min(window_s, 604_800)
+
+    assert history.total(past, strikes[-1][0], window_s, 5.0) == history.total(
+        trimmed, strikes[-1][0], window_s, 5.0
+    )
+
+
+def test_what_is_after_a_time() -> None:
+    """A strike of that very time is not."""
+    past = packed([(1.0, 1.0), (2.0, 1.0), (3.0, 1.0)])
+
+    assert history.after(past, 2.0) == packed([(3.0, 1.0)])
+    assert history.after(past, 0.5) == past
+    assert history.after(b"", 2.0) == b""

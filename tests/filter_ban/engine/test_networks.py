@@ -51,7 +51,7 @@ def test_agrees_with_the_definition(events: list[tuple[tuple[ClientKey, int, int
         around = networks.around(client)
         expected = next((network for network in around if guilty(failures, network, now_s)), None)
 
-        assert networks.count(client, now_s, weight, user) == expected
+        assert networks.count(client, now_s, weight, user, now_s) == expected
         if is_forgiven:
             networks.forgive(client, user)
             failures = [one for one in failures if (one[0], one[3]) != (client, user)]
@@ -82,7 +82,7 @@ def test_memory_is_bounded(failures: list[tuple[ClientKey, int, int, int]], most
     """There are at most so many networks, and so many failures of each."""
     networks = make_networks(max_networks=most)
     for client, _, weight, user in failures * 3:
-        networks.count(client, 0, weight, user)
+        networks.count(client, 0, weight, user, 0)
 
     assert len(networks._failures) <= most
     assert all(len(seen) <= MAX_FAILURES * 14 for seen in networks._failures.values())
@@ -92,5 +92,5 @@ def test_networks_can_be_left_alone() -> None:
     """With 0 members no network is guilty, and nothing is remembered."""
     networks = make_networks(members=0)
 
-    assert all(networks.count(client, 0, 500, 1) is None for client in IPV6 * 10)
+    assert all(networks.count(client, 0, 500, 1, 0) is None for client in IPV6 * 10)
     assert not networks._failures

@@ -51,3 +51,20 @@ def test_forgetting_is_for_those_that_are_named() -> None:
         offences.note(client, 1, time_s)
     offences.forget(100, [FIRST, THIRD])
     assert set(offences.clients) == {SECOND, THIRD}
+
+
+def test_offences_of_other_nodes_may_be_the_same() -> None:
+    """Within the memory the greater number and the later start hold; else the later offence, as it is."""
+    offences = Offences(100, 10)
+    for number, start_s, expected in (
+        (2, 50, (2, 50)),
+        (1, 60, (2, 60)),
+        (3, 40, (3, 60)),
+        (1, 160, (1, 160)),
+    ):
+        offences.hear(FIRST, number, start_s)
+        assert offences.last(FIRST) == expected
+    offences.hear(FIRST, 9, 60)
+
+    assert offences.last(FIRST) == (1, 160)
+    assert offences.last(SECOND) is None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from filter_ban.model import Ban, Kind
-from tests.filter_ban.engine.judging import BOT, DAY_S, START_S, Court
+from tests.filter_ban.engine.judging import BOT, DAY_S, START_S, Court, key
 
 PATIENCE_S = 600
 SMALL = "[siege]\nclients = 3\n"
@@ -143,3 +143,19 @@ def test_sieges_can_be_turned_off() -> None:
     court.fail(5000, BOT)
 
     assert court.resolve(DAY_S) == []
+
+
+def test_what_weighs_more_is_told() -> None:
+    """Once, and only if it does."""
+    court = Court(SMALL)
+    at_s = besiege(court, 2) + 60
+    court.fail(at_s)
+    court.resolve(at_s + PATIENCE_S)
+    light = Court(SMALL + "unresolved = 1")
+    besiege(light, 2)
+    light.fail(at_s)
+    light.resolve(at_s + PATIENCE_S)
+
+    (told,) = court.engine.outbox.reweighed
+    assert (told.client, told.time_s, told.weight) == (key(BOT), START_S + at_s, 15.0)
+    assert light.engine.outbox.reweighed == []

@@ -67,3 +67,17 @@ def test_sieges_can_be_turned_off() -> None:
 
     assert not sieges.note(7, CLIENTS[0], 0)
     assert sieges.besieged(0) == []
+
+
+@given(EVENTS, st.integers(1, 6))
+def test_failures_may_be_heard_in_any_order(events: list[tuple[int, ClientKey, int]], enough: int) -> None:
+    """Told late, a failure is in its place: the last clients that failed are those remembered."""
+    sieges = Sieges(enough, WINDOW_S, 10)
+    latest: dict[tuple[int, ClientKey], int] = {}
+    for user, client, at_s in events:
+        sieges.hear(user, client, at_s)
+        latest[user, client] = max(at_s, latest.get((user, client), 0))
+        newest_s = max(time_s for (tag, _), time_s in latest.items() if tag == user)
+
+        clients = sum(tag == user for tag, _ in latest)
+        assert (user in sieges.besieged(newest_s, [user])) == (clients >= enough)

@@ -178,12 +178,13 @@ def test_strikes_that_were_reported_late(ledger: Ledger, make_strike: MakeStrike
 
 
 def test_lifts_since(ledger: Ledger, make_ban: MakeBan) -> None:
-    """The last lift by hand of each client is told, newest first; the never-list is no hand."""
+    """The last lift by hand of each client is told, newest first; not the never-list, and not one for this node alone."""
     for number in range(4):
         ledger.record_bans([make_ban(number)])
     ledger.record_bans([make_ban(4, length_s=60)])
     ledger.lift([make_ban(1).client], NOW_S + 5.5, "operator")
     ledger.lift([make_ban(2).client], NOW_S + 7, "never-list")
+    ledger.lift([make_ban(0).client], NOW_S + 2, "operator here")
     ledger.lift([make_ban(3).client], NOW_S + 1, "operator")
     ledger.record_bans([make_ban(1, start_s=NOW_S + 8)])
     ledger.lift([make_ban(1).client], NOW_S + 9, "mx2")
