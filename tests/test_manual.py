@@ -26,7 +26,7 @@ UNSHOWN = {
     "opensmtpd",
 }  # a live view, a script, and what runs until it is stopped
 TROUBLESHOOTING = (DOCS / "troubleshooting.md").read_text()
-HEALTH = ROOT / "filter_ban/cli/health.py"
+HEALTH = ROOT / "filter_ban/cli/health.py", ROOT / "filter_ban/cli/cluster.py"
 LETTERS = re.compile(r"[a-z][a-z' ,-]{7,}[a-z]")
 
 
@@ -93,7 +93,7 @@ def test_pages() -> None:
 def problem_texts() -> list[str]:
     """Return the longest piece without a value of each text that ``status`` marks with ``!!``."""
     pieces = []
-    for node in ast.walk(ast.parse(HEALTH.read_text())):
+    for node in (node for file in HEALTH for node in ast.walk(ast.parse(file.read_text()))):
         if isinstance(node, ast.Yield) and node.value is not None:
             texts = [part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)]
             words = [word for text in texts if isinstance(text, str) for word in LETTERS.findall(text)]

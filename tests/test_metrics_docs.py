@@ -61,7 +61,9 @@ EXPRESSIONS = [*dashboard_expressions(), *(alert["expr"] for alert in ALERTS)]
 
 def words(expression: str) -> set[str]:
     """Return the names in *expression* that are neither labels, values, times nor variables."""
-    bare = re.sub(r"\{[^}]*\}|\[[^]]*\]|\"[^\"]*\"|\b(?:by|without|on) \([^)]*\)|\boffset \w+", "", expression)
+    bare = re.sub(
+        r"\{[^}]*\}|\[[^]]*\]|\"[^\"]*\"|\b(?:by|without|on) \([^)]*\)|\boffset \w+", "", expression
+    )
     return set(re.findall(r"[a-z_]\w*", bare))
 
 

@@ -133,6 +133,7 @@ _PACKAGE_NEEDS: Final = (
 )
 PACKAGE_12: Final = DebianRoot("package-debian-12", "bookworm", _PACKAGE_NEEDS)
 PACKAGE_13: Final = DebianRoot("package-debian-13", "trixie", _PACKAGE_NEEDS)
+VALKEY: Final = DebianRoot("valkey", "trixie", ("valkey-tools",))
 ROOTS: Final = (
     OPENSMTPD,
     POSTFIX_3_7,
@@ -143,6 +144,7 @@ ROOTS: Final = (
     PERSISTENT_13,
     PACKAGE_12,
     PACKAGE_13,
+    VALKEY,
 )
 
 
