@@ -8,6 +8,7 @@ from filter_ban.cli import wording
 from filter_ban.cli.document import Document, part, parts
 from filter_ban.cli.wording import count, is_number, shown, span
 
+ALARM_S: Final = 3600.0  # so long it is told that a message was forged
 SILENT_S: Final = 60  # a node tells of itself every few seconds
 CLOCK_SHOWN_S: Final = 2.0  # less than that is not made up for either
 CLOCK_WRONG_S: Final = 600.0  # more than that is not made up for
@@ -54,12 +55,13 @@ def problems(status: Document) -> Iterator[str]:
             )
     if lost := cluster.get("dropped"):
         yield f"{count(lost, 'strike')} could not be kept for the store, other nodes will never hear of them"
-    if forged := cluster.get("forged"):
+    forged = cluster.get("forged")
+    if forged and _is_recent(cluster.get("last_forged"), now_s):
         yield (
             f"{count(forged, 'message')} refused as forged: somebody else writes into the store, "
             "or a node has another cluster.key_file"
         )
-    if cluster.get("same_name"):
+    if cluster.get("same_name") and _is_recent(cluster.get("last_same_name"), now_s):
         yield f"another machine is called {shown(cluster.get('node'))}, too: give each a cluster.node of its own"
     if malformed := cluster.get("malformed"):
         yield f"{count(malformed, 'message')} in the store could not be read: is a node of a later version?"
@@ -111,6 +113,10 @@ def _peer_problems(peer: Document, now_s: Any) -> Iterator[str]:
         yield f"{node} has said nothing for {span(now_s - seen_s)}: is it down, or cut off from the store?"
     elif _is_off(clock_s, CLOCK_WRONG_S):
         yield f"the clock of {node} is {_ahead(clock_s)}, too far to be made up for: its bans begin and end at wrong times"
+
+
+def _is_recent(time_s: Any, now_s: Any) -> bool:
+    return not (is_number(time_s) and is_number(now_s)) or now_s - time_s < ALARM_S
 
 
 def _for(since_s: Any, now_s: Any) -> str:

@@ -281,7 +281,9 @@ class Member:
             if not allowance.here:
                 yield Allowed(allowance, self._time_allowed(allowance))
         for client, count, last_s in self.engine.all_offences():
-            yield Offended(client, count, last_s)
+            ban = self.engine.bans.get(client)
+            if ban is None or (ban.offence, ban.start_s) != (count, last_s):  # else the ban says so
+                yield Offended(client, count, last_s)
         for ban in list(self.engine.bans.values()):
             if ban.node != HERE and self.engine.bans.get(ban.client) is ban:
                 yield ban

@@ -54,6 +54,7 @@ class Keeper(Errand):
         self._facts: dict[str, Any] | None = None  # what the engine wants to be told
         self._chunks: deque[Chunk] = deque()
         self._wake = asyncio.Event()
+        self._lock_ms = min(_LOCK_MS, 1000 * settings.snapshot_s)
         self._store_s = 0.0
         self._trim_at_s = time.monotonic() + random.uniform(0, TRIM_S)  # noqa: S311 - against all at once
         self._hear_at_s = 0.0
@@ -165,7 +166,7 @@ class Keeper(Errand):
         ):
             return
         lock = lock_name(self.settings.prefix, first)
-        if await line.ask("SET", lock, self.settings.node, "NX", "PX", _LOCK_MS):
+        if await line.ask("SET", lock, self.settings.node, "NX", "PX", self._lock_ms):
             self.desk.tell("compose", {})
 
     async def _tell_peers(self, line: Line) -> None:

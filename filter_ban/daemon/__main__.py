@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import asyncio
 
 _OPEN_FILES = 65_536  # each smtpd process may have several connections
-_SWITCH_INTERVAL_S = 0.001  # a ban is committed within 100 ms even while the loop is busy
+_SWITCH_INTERVAL_S = 0.0002  # a ban is committed within 100 ms even while the loop is busy
 
 
 def receive_start(channel: socket.socket) -> dict[str, Any]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 BATCH_S: Final = 0.05  # so long notices may wait for others of their shard, but for the first
 BEAT_S: Final = 0.25
+FOLDED_AT_ONCE: Final = 25  # notices; about half a millisecond of work
 REMEMBER_S: Final = 1.0
 TELL_S: Final = 5.0
 
@@ -121,7 +122,7 @@ class ClusterLink:
 
         """
         acts = [Lifted(client, time_s, "operator") for client in clients]
-        self._service.take_over(self.member.hear(acts, time_s), in_bulk=False)
+        self._service.take_over(self.member.hear(acts, time_s))
         self._act(acts)
         self._act(Lifted(ban.client, max(time_s, ban.start_s), "operator") for ban in bans)
 
@@ -273,7 +274,7 @@ class ClusterLink:
             case "store":
                 self._heed_store(facts)
             case "refused":
-                self.figures.refused = facts
+                self.figures.heed_refused(facts)
             case "peers":
                 self.figures.peers = facts["peers"]
 
@@ -292,19 +293,24 @@ class ClusterLink:
             _log.error(fact("store-down", store=store, why=facts["problem"], consequence=consequence))
 
     async def _fold(self, shard: int, facts: dict[str, Any], message: bytes, *, in_bulk: bool) -> None:
-        """Fold a message, or a piece of a snapshot, in turns."""
+        """Fold a message, or a piece of a snapshot, in turns; no faster than the ledger can write."""
         service = self._service
+        while service.writer.is_behind:  # noqa: ASYNC110 - the writer is a thread
+            await asyncio.sleep(BATCH_S)
         try:
             header, rows = read_header(message), read_notices(message)
         except ValueError:
             self.figures.malformed += 1
         else:
             decoder = Decoder(header.node, facts["shift_s"])
-            async for piece in service.turns.pieces(rows):
+            begun: list[Ban] = []
+            async for piece in service.turns.pieces(rows, PIECE if in_bulk else FOLDED_AT_ONCE):
                 notices, strange = decoder.decode(piece)
                 self.figures.malformed += strange
                 heard = self.member.hear(notices, time.time(), node=header.node, shard=shard)
-                service.take_over(heard, in_bulk=in_bulk)
+                begun += service.take_over(heard, in_bulk=in_bulk)
+            if begun:
+                service.log_bans(begun)
             if not in_bulk:
                 self._bookmarks.heard(shard, header.node, header.started, header.last)
                 self._bookmarks.folded(shard, facts["id"])

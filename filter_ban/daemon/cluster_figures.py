@@ -31,12 +31,19 @@ class ClusterFigures:
     def __init__(self, config: Cluster, node: str) -> None:
         self.current: set[int] = set()  # shards that this node has caught up with
         self.malformed = 0
-        self.refused: dict[str, int] = {}
+        self._refused: dict[str, int] = {}
+        self._refused_s: dict[str, float] = {}  # when there was one more
         self.peers: dict[str, dict[str, Any]] = {}
         self.snapshot_s: float | None = None
         self._config = config
         self._node = node
         self._stores = [_Store() for _ in config.stores]
+
+    def heed_refused(self, totals: dict[str, int]) -> None:
+        """Take note of what the courier did not believe, by reason."""
+        more = [why for why, total in totals.items() if total > self._refused.get(why, 0)]
+        self._refused_s |= dict.fromkeys(more, time.time())
+        self._refused = totals
 
     def heed_store(self, facts: dict[str, Any]) -> bool:
         """Take note of how a store is; return whether it works and did not, or the other way round."""
@@ -77,10 +84,12 @@ class ClusterFigures:
             "dropped": member.outgoing.dropped,
             "published": member.outgoing.published,
             "folded": member.folded,
-            "forged": self.refused.get("forged", 0),
-            "replayed": self.refused.get("replayed", 0),
-            "same_name": self.refused.get("same_name", 0),
-            "malformed": self.refused.get("malformed", 0) + self.malformed + member.untimely,
+            "forged": self._refused.get("forged", 0),
+            "replayed": self._refused.get("replayed", 0),
+            "same_name": self._refused.get("same_name", 0),
+            "last_forged": self._refused_s.get("forged"),
+            "last_same_name": self._refused_s.get("same_name"),
+            "malformed": self._refused.get("malformed", 0) + self.malformed + member.untimely,
             "refused": member.refused,
             "snapshot": self.snapshot_s,
             "peers": [{"node": node, **told} for node, told in sorted(self.peers.items())],

@@ -73,7 +73,7 @@ class Commands:
 
     async def status(self, _request: Request) -> AsyncIterator[Document]:
         """Yield one document on the health of every part."""
-        yield status_document(self._service)
+        yield await status_document(self._service)
 
     async def list_bans(self, _request: Request) -> AsyncIterator[Document]:
         """Yield all active bans, newest first, in pieces."""

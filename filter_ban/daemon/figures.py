@@ -15,11 +15,11 @@ from typing import Final
 from filter_ban import __version__
 from filter_ban.daemon.meter import Meter
 from filter_ban.daemon.service import Service
+from filter_ban.daemon.status import count_besieged
 from filter_ban.metrics import Readings, cluster, families
 from filter_ban.metrics.exposition import Labels, Value
 from filter_ban.model import Enforcement, Mode
 
-USERS_AT_ONCE: Final = 1000  # looked at for a siege, in a tenth of a millisecond
 _MEMORY: Final = Path("/proc/self/statm")  # proc(5)
 _ENTRY_STATES: Final = (
     Enforcement.IN_FORCE,
@@ -31,9 +31,7 @@ _ENTRY_STATES: Final = (
 
 async def read(service: Service, meter: Meter) -> Readings:
     """Return all metrics."""
-    besieged = 0
-    async for users in service.turns.pieces(list(service.engine.attacked_users), USERS_AT_ONCE):
-        besieged += service.engine.count_besieged(users)
+    besieged = await count_besieged(service)
     await service.turns.next()
     return {
         **_daemon(service),

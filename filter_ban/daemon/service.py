@@ -303,13 +303,19 @@ class Service:
                 observer.struck(outbox.strikes)
         if outbox.bans:
             self._begin_bans(outbox.bans)
+            self.log_bans(outbox.bans)
             for observer in self.observers:
                 observer.banned(outbox.bans)
         if self.cluster is not None:
             self.cluster.decided(outbox)
 
-    def take_over(self, heard: "Heard", *, in_bulk: bool) -> None:
-        """Hand on what came of what other nodes said; *in_bulk*: it is their memory."""
+    def take_over(self, heard: "Heard", *, in_bulk: bool = False) -> list[Ban]:
+        """
+        Hand on what came of what other nodes said; *in_bulk*: it is their memory.
+
+        Returns: the bans that have begun, for :meth:`log_bans`.
+
+        """
         self._record(heard.outbox)
         for lift, ban in heard.lifts:
             if lift.client not in self.engine.bans:
@@ -321,6 +327,7 @@ class Service:
             self._begin_bans(bans, in_bulk=in_bulk)
         if heard.allowed or heard.disallowed:
             self._begin(self.steering.take_over(heard.allowed, heard.disallowed))
+        return bans
 
     def _record(self, outbox: Outbox) -> None:
         if outbox.strikes:
@@ -334,6 +341,9 @@ class Service:
         self.enforcer.push(bans, in_bulk=in_bulk)
         self.writer.record(bans)
         self.tallies.banned(bans)
+
+    def log_bans(self, bans: list[Ban]) -> None:
+        """Log that *bans* have begun."""
         watching = self.engine.policy.mode is Mode.WATCH
         _log_bans("would-ban" if watching else "ban", bans, _particulars)
 
@@ -415,4 +425,5 @@ def _particulars(ban: Ban) -> dict[str, object]:
         "strikes": round(ban.strikes, 2),
         "offence": ban.offence,
         "reference": ban.reference,
+        "node": ban.node or None,
     }

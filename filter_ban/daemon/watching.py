@@ -37,7 +37,7 @@ class Watching:
     async def _make(self) -> Document:
         service, tallies, now_s = self._service, self._service.tallies, time.time()
         return {
-            **status_document(service),
+            **await status_document(service),
             "minutes": tallies.minutes.counts(),
             "suspects": [_suspect(suspect) for suspect in await tallies.suspects.closest(now_s)],
             "newest": [enforced_document(ban, service.enforcer) for ban in await tallies.newest.bans()],

@@ -90,6 +90,11 @@ class Backlog:
         """Whether there is anything that waits for the next flush."""
         return bool(self.counted or self.logins or self.tallies or self.memos)
 
+    @property
+    def is_half_full(self) -> bool:
+        """Whether half of the strikes and pardons wait that may."""
+        return 2 * len(self.counted) > self._max_counted
+
     def add_urgent(self, work: Iterable[Urgent]) -> None:
         """Add bans and lifts; beyond the bound, which is that of the daemon's memory, they are dropped and counted."""
         with self.changed:

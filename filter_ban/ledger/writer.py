@@ -174,6 +174,11 @@ class LedgerWriter:
             self._flush_at = 0.0
             self._backlog.changed.notify()
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether strikes soon come too fast for it, and waiting would help."""
+        return not self._problem and self._backlog.is_half_full
+
     def health(self) -> LedgerHealth:
         """Return how the ledger fares."""
         backlog = self._backlog

@@ -11,6 +11,7 @@ from filter_ban.client import ClientKey, key_text, parse_network
 from filter_ban.config import parse_config
 from filter_ban.daemon import figures
 from filter_ban.daemon.service import Service
+from filter_ban.daemon.status import USERS_AT_ONCE
 from filter_ban.metrics import Histogram, Readings, families
 from filter_ban.metrics.exposition import Value
 from filter_ban.metrics.families import FAMILIES, Family
@@ -221,7 +222,7 @@ def test_the_cluster(tmp_path: Path) -> None:
 
 def test_besieged_users_are_counted_in_turns(tmp_path: Path) -> None:
     """However many names are attacked, others have their turns between a thousand and the next."""
-    names = 3 * figures.USERS_AT_ONCE
+    names = 3 * USERS_AT_ONCE
 
     async def test(rig: Rig) -> None:
         service = rig.service
@@ -240,7 +241,7 @@ def test_besieged_users_are_counted_in_turns(tmp_path: Path) -> None:
         counting = asyncio.create_task(count_rounds())
         assert await rig.value(families.BESIEGED_USERS) == names == service.engine.besieged
         counting.cancel()
-        assert rounds >= names / figures.USERS_AT_ONCE
+        assert rounds >= names / USERS_AT_ONCE
 
     run(tmp_path, test)
 
