@@ -22,8 +22,8 @@ demo: .venv/installed
 	@$(BIN)/filter-ban demo
 
 test: .venv/developing
-	@tools/prepare-real-tests >&2
-	$(BIN)/python -m pytest
+	@tools/prepare-real-tests packages >&2
+	@tools/prepare-real-tests roots >&2 & $(BIN)/python -m pytest; status=$$?; wait; exit $$status
 
 bench: .venv/developing
 	@status=0; for file in tests/bench/*.py; do $(BIN)/python "$$file" || status=1; done; exit $$status
