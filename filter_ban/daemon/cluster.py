@@ -310,7 +310,7 @@ class ClusterLink:
                 heard = self.member.hear(notices, time.time(), node=header.node, shard=shard)
                 begun += service.take_over(heard, in_bulk=in_bulk)
             if begun:
-                service.log_bans(begun)
+                service.announce(begun)
             if not in_bulk:
                 self._bookmarks.heard(shard, header.node, header.started, header.last)
                 self._bookmarks.folded(shard, facts["id"])

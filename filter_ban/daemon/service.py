@@ -12,14 +12,15 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from filter_ban import logline, tags
-from filter_ban.client import ClientKey, NetworkSet, is_ipv4, key_text, parse_network, prefix_of
+from filter_ban.client import ClientKey, NetworkSet, is_ipv4, parse_network, prefix_of
 from filter_ban.clients import Clients
 from filter_ban.config import Config
 from filter_ban.daemon import recall
 from filter_ban.daemon.alarms import Alarms
+from filter_ban.daemon.ban_log import log_bans, particulars
 from filter_ban.daemon.enforcement import Enforcer
 from filter_ban.daemon.hooks import HookObserver
 from filter_ban.daemon.hourly import HourlyTallies
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from filter_ban.daemon.sharing import Sharing
 
 _log = logging.getLogger(__name__)
-LINES_AT_ONCE: Final = 50  # up to so many bans have a line each in the log; above, one tells of all
 
 
 class Service:
@@ -234,7 +234,7 @@ class Service:
         while over:
             self.enforcer.withdraw([ban.client for ban in over])
             self._tell_ended(over, "time")
-            _log_bans("expire", over, lambda ban: {"reference": ban.reference})
+            log_bans("expire", over, lambda ban: {"reference": ban.reference})
             await self.turns.next()
             over = self.engine.expire(time.time(), PIECE)
 
@@ -303,7 +303,7 @@ class Service:
                 observer.struck(outbox.strikes)
         if outbox.bans:
             self._begin_bans(outbox.bans)
-            self.log_bans(outbox.bans)
+            self.announce(outbox.bans)
             for observer in self.observers:
                 observer.banned(outbox.bans)
         if self.cluster is not None:
@@ -313,7 +313,7 @@ class Service:
         """
         Hand on what came of what other nodes said; *in_bulk*: it is their memory.
 
-        Returns: the bans that have begun, for :meth:`log_bans`.
+        Returns: the bans that have begun, for :meth:`announce`.
 
         """
         self._record(heard.outbox)
@@ -342,10 +342,10 @@ class Service:
         self.writer.record(bans)
         self.tallies.banned(bans)
 
-    def log_bans(self, bans: list[Ban]) -> None:
+    def announce(self, bans: list[Ban]) -> None:
         """Log that *bans* have begun."""
         watching = self.engine.policy.mode is Mode.WATCH
-        _log_bans("would-ban" if watching else "ban", bans, _particulars)
+        log_bans("would-ban" if watching else "ban", bans, particulars)
 
     def admits(self, client: ClientKey) -> bool:
         """Return whether another node may have *client* banned here."""
@@ -363,7 +363,7 @@ class Service:
     def _end_bans(self, bans: list[Ban], by: str) -> None:
         self.enforcer.withdraw([ban.client for ban in bans])
         self._tell_ended(bans, by)
-        _log_bans("lift", bans, lambda _: {"by": by})
+        log_bans("lift", bans, lambda _: {"by": by})
 
     def _tell_ended(self, bans: list[Ban], by: str) -> None:
         self.tallies.ended(bans, by)
@@ -406,24 +406,3 @@ def _recorder(config: Config, user_key: bytes) -> Recorder | None:
     recorder = Recorder(config.record.path, Encoder(user_key, config.users.traps))
     recorder.start()
     return recorder
-
-
-def _log_bans(event: str, bans: list[Ban], values: Callable[[Ban], dict[str, object]]) -> None:
-    """Log a line with *values* for each ban, or of very many just one."""
-    if len(bans) > LINES_AT_ONCE:
-        first, last = key_text(bans[0].client), key_text(bans[-1].client)
-        _log.info(fact(event, clients=len(bans), first=first, last=last))
-        return
-    for ban in bans:
-        _log.info(fact(event, client=key_text(ban.client), **values(ban)))
-
-
-def _particulars(ban: Ban) -> dict[str, object]:
-    return {
-        "until": ban.end_s or "lifted",
-        "rule": ban.rule,
-        "strikes": round(ban.strikes, 2),
-        "offence": ban.offence,
-        "reference": ban.reference,
-        "node": ban.node or None,
-    }

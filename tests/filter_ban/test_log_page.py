@@ -30,7 +30,7 @@ def name_of(call: ast.Call) -> str:
 
 
 def texts(node: ast.expr, calls: Mapping[str, list[ast.Call]]) -> Iterator[str]:
-    """Yield patterns of the texts that an expression may be; the first argument of ``_log_bans`` is its ``event``."""
+    """Yield patterns of the texts that an expression may be; the first argument of ``log_bans`` is its ``event``."""
     match node:
         case ast.Constant(value=str(text)):
             yield re.escape(text)
@@ -42,22 +42,29 @@ def texts(node: ast.expr, calls: Mapping[str, list[ast.Call]]) -> Iterator[str]:
                 re.escape(str(part.value)) if isinstance(part, ast.Constant) else "[a-z]+" for part in parts
             )
         case ast.Name(id="event"):
-            for call in calls["_log_bans"]:
+            for call in calls["log_bans"]:
                 yield from texts(call.args[0], calls)
         case _:
             raise AssertionError(ast.unparse(node))
 
 
+def calls_in(tree: ast.AST) -> defaultdict[str, list[ast.Call]]:
+    """Return the calls in *tree* by the name of what is called."""
+    calls: defaultdict[str, list[ast.Call]] = defaultdict(list)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            calls[name_of(node)].append(node)
+    return calls
+
+
 def logged() -> dict[str, set[str]]:
     """Return patterns of the events that the daemon logs, with their severities."""
     found: dict[str, set[str]] = defaultdict(set)
+    of_bans = [call for _, tree in modules() for call in calls_in(tree)["log_bans"]]
     for file, tree in modules():
         if file.name == "logline.py":
             continue
-        calls: dict[str, list[ast.Call]] = defaultdict(list)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call):
-                calls[name_of(node)].append(node)
+        calls = calls_in(tree) | {"log_bans": of_bans}
         for level in ("debug", "info", "warning", "error", "critical", "exception"):
             for call in calls[level]:
                 if call.args and isinstance(call.args[0], ast.Call) and name_of(call.args[0]) == "fact":

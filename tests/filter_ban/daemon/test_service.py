@@ -13,8 +13,9 @@ import pytest
 
 from filter_ban.client import ClientKey, key_text, parse_network
 from filter_ban.config import parse_config
+from filter_ban.daemon.ban_log import LINES_AT_ONCE
 from filter_ban.daemon.commands import Commands
-from filter_ban.daemon.service import LINES_AT_ONCE, Service
+from filter_ban.daemon.service import Service
 from filter_ban.daemon.turns import PIECE
 from filter_ban.engine import Engine
 from filter_ban.ledger import Ledger, open_reader
