@@ -97,12 +97,8 @@ class Member:
         self._admits = admits
         self._latest_s = 0.0  # when the latest act happened
         self._concluded: OrderedDict[ClientKey, tuple[float, Ban]] = OrderedDict()  # until when to be patient
-        self._told: dict[
-            int, dict[ClientKey, Ban]
-        ] = {}  # by shard that is being joined: bans that others have
-        self._allowed: OrderedDict[ClientKey, tuple[float, bool]] = (
-            OrderedDict()
-        )  # when, and let in or no more
+        self._told: dict[int, dict[ClientKey, Ban]] = {}  # by shard being joined: what others have
+        self._allowed: OrderedDict[ClientKey, tuple[float, bool]] = OrderedDict()  # when, and whether
 
     # --- what this node says
 
@@ -273,7 +269,7 @@ class Member:
     def memory(self, allowances: Iterable[Allowance]) -> Iterator[Notice]:
         """Yield what a new node must know, but for what the streams have; others may have their turn meanwhile."""
         for client, time_s in self.engine.lifts():
-            yield Lifted(client, time_s, "")
+            yield Lifted(client, time_s, "operator")
         for client, (time_s, allowed) in list(self._allowed.items()):
             if not allowed:
                 yield Disallowed(client, time_s)

@@ -152,8 +152,7 @@ RESERVED = {
     "subprocess": {
         "filter_ban.firewall.runner",
         "filter_ban.enforcer.engine_process",
-        "filter_ban.hooks.process",
-        "filter_ban.courier.process",
+        "filter_ban.child_process",
         "opensmtpd.testing",
     },
     "filter_ban.courier": {"filter_ban.courier", "filter_ban.daemon.cluster", "filter_ban.daemon.couriers"},
