@@ -49,10 +49,11 @@ def project() -> dict[str, Any]:
 
 
 def test_dependencies() -> None:
-    """The package depends on the libraries of pyproject.toml, in the same versions, and recommends those of the extra http."""
+    """The package depends on the libraries of pyproject.toml, in the same versions, recommends those of the extra http, and suggests the cluster's."""
     control = (FOLDER / "control").read_text()
     found = dict(re.findall(r"python3-(\w+) \(>= ([\d.]+)\)", control))
-    wanted = [*project()["dependencies"], *project()["optional-dependencies"]["http"]]
+    extras = project()["optional-dependencies"]
+    wanted = [*project()["dependencies"], *extras["http"], *extras["cluster"]]
     requirements = [Requirement(text) for text in wanted]
     assert found == {
         DEBIAN_NAMES.get(needed.name, needed.name): str(needed.specifier).removeprefix(">=")
