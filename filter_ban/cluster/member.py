@@ -44,13 +44,23 @@ class Heard:
     """
     What came of what others said.
 
-    ``outbox`` has what the engine took over or concluded, ``lifted`` the bans that are ended and by whom.
+    ``outbox`` has what the engine took over or concluded, ``lifts`` by whom bans are ended, and ``allowances`` the last
+    word on each network: whether it is let in, or no more (None).
     """
 
     outbox: Outbox = attrs.Factory(Outbox)
     lifts: list[tuple[Lifted, Ban | None]] = attrs.Factory(list)
-    allowed: list[Allowance] = attrs.Factory(list)
-    disallowed: list[ClientKey] = attrs.Factory(list)
+    allowances: dict[ClientKey, Allowance | None] = attrs.Factory(dict)
+
+    @property
+    def allowed(self) -> list[Allowance]:
+        """Who is let in."""
+        return [allowance for allowance in self.allowances.values() if allowance is not None]
+
+    @property
+    def disallowed(self) -> list[ClientKey]:
+        """Who is let in no more."""
+        return [client for client, allowance in self.allowances.items() if allowance is None]
 
 
 class Member:
@@ -218,10 +228,10 @@ class Member:
                 heard.lifts.append((act, self.engine.hear_lift(act.client, act.time_s)))
             case Allowed(allowance, _):
                 if self._note_allowed(act):
-                    heard.allowed.append(allowance)
+                    heard.allowances[allowance.client] = allowance
             case Disallowed(client, _):
                 if self._note_allowed(act):
-                    heard.disallowed.append(client)
+                    heard.allowances[client] = None
 
     def _note_allowed(self, act: Allowed | Disallowed) -> bool:
         """Take note of when a network was let in, or no more; return whether that is news."""

@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from filter_ban import __version__
 from filter_ban.client import ClientKey
 from filter_ban.cluster.bookmarks import Bookmarks
@@ -27,7 +29,7 @@ from filter_ban.daemon.turns import PIECE
 from filter_ban.engine.outbox import Outbox
 from filter_ban.engine.shared import SharedEngine
 from filter_ban.logline import fact
-from filter_ban.model import Allowance, Ban
+from filter_ban.model import HERE, Allowance, Ban
 
 if TYPE_CHECKING:
     from filter_ban.daemon.service import Service
@@ -108,8 +110,8 @@ class ClusterLink:
         return self.member.stamp(time.time())
 
     def banned(self, bans: Iterable[Ban]) -> None:
-        """Tell others whom the operator has banned."""
-        self._act(bans)
+        """Tell others whom the operator has banned; a ban of this node alone that he asks for again is one of all."""
+        self._act(attrs.evolve(ban, node="") if ban.node == HERE else ban for ban in bans)
 
     def lifted(self, clients: Iterable[ClientKey], bans: Iterable[Ban], time_s: float) -> None:
         """

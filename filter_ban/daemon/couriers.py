@@ -2,7 +2,6 @@
 """One courier at a time, started again when it ends, and the frames between it and the engine."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -87,8 +86,7 @@ class Couriers:
         finally:
             self._writer.close()
             self._writer = self.pid = None
-            with contextlib.suppress(asyncio.CancelledError):  # its end is quick, and it must have one
-                await asyncio.shield(asyncio.to_thread(courier.end))
+            await asyncio.shield(asyncio.to_thread(courier.end))  # it must have an end, also when we are cancelled
         return "its end of the connection was closed"
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
