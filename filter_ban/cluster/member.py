@@ -63,6 +63,21 @@ class Heard:
         return [client for client, allowance in self.allowances.items() if allowance is None]
 
 
+@attrs.define
+class _Told:
+    """The bans and lifts that others are known to have."""
+
+    bans: dict[ClientKey, Ban] = attrs.Factory(dict)
+    lifts: dict[ClientKey, float] = attrs.Factory(dict)
+
+    def heed(self, notice: Notice) -> None:
+        match notice:
+            case Ban():
+                self.bans[notice.client] = notice
+            case Lifted(client, time_s, _):
+                self.lifts[client] = max(time_s, self.lifts.get(client, 0.0))
+
+
 class Member:
     """
     What this node says, and what it makes of what others say.
@@ -107,7 +122,7 @@ class Member:
         self._admits = admits
         self._latest_s = 0.0  # when the latest act happened
         self._concluded: OrderedDict[ClientKey, tuple[float, Ban]] = OrderedDict()  # until when to be patient
-        self._told: dict[int, dict[ClientKey, Ban]] = {}  # by shard being joined: what others have
+        self._told: dict[int, _Told] = {}  # by shard being joined: what others have
         self._allowed: OrderedDict[ClientKey, tuple[float, bool]] = OrderedDict()  # when, and whether
 
     # --- what this node says
@@ -168,8 +183,8 @@ class Member:
         try:
             for notice in notices:
                 self.folded += 1
-                if told is not None and isinstance(notice, Ban):
-                    told[notice.client] = notice
+                if told is not None:
+                    told.heed(notice)
                 self._fold(notice, heard, now_s)
         finally:
             self.engine.outbox = own
@@ -253,17 +268,17 @@ class Member:
 
     def join(self, shard: int) -> None:
         """Begin to join: what is heard of this shard until :meth:`reconcile` is what the others have."""
-        self._told[shard] = {}
+        self._told[shard] = _Told()
 
     def reconcile(self, shard: int, bans: Iterable[Ban], allowances: Iterable[Allowance] = ()) -> None:
-        """Say those *bans*, and whom this node lets in, of a shard that the others lack; in as many calls as it takes."""
+        """Say those *bans* of a shard that the others lack, and whom this node lets in; in as many calls as it takes."""
         told = self._told.get(shard)
         if told is None or not self._speaks:
             return
         for ban in bans:
             client = ban.client
             if shard_of(client, self.shards) == shard and ban.node != HERE:
-                known = told.get(client)
+                known = told.bans.get(client)
                 if known is None or outlasts(ban, known):
                     self.outgoing.add(ban)
         for allowance in allowances:
@@ -271,8 +286,13 @@ class Member:
                 self.outgoing.add(Allowed(allowance, self._time_allowed(allowance)))
 
     def joined(self, shard: int) -> None:
-        """End joining."""
-        self._told.pop(shard, None)
+        """End joining, and say what lifts the others lack."""
+        told = self._told.pop(shard, None)
+        if told is None or not self._speaks:
+            return
+        for client, time_s in self.engine.lifts():
+            if shard_of(client, self.shards) == shard and told.lifts.get(client, 0.0) < time_s:
+                self.outgoing.add(Lifted(client, time_s, "operator"))
 
     # --- for those who come later
 

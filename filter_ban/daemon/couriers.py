@@ -86,11 +86,15 @@ class Couriers:
         finally:
             self._writer.close()
             self._writer = self.pid = None
-            await asyncio.shield(asyncio.to_thread(courier.end))  # it must have an end, also when we are cancelled
+            await asyncio.shield(asyncio.to_thread(courier.end))  # it must have an end
         return "its end of the connection was closed"
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         frames = FrameReader()
-        while data := await asyncio.wait_for(reader.read(_READ_BYTES), SILENCE_S):
+        while True:
+            async with asyncio.timeout(SILENCE_S):  # wait_for may swallow our end where data comes
+                data = await reader.read(_READ_BYTES)
+            if not data:
+                return
             for frame in frames.receive_data(data):
                 await self._heed(frame)

@@ -73,6 +73,20 @@ def test_oldest_strikes_are_dropped(make_strike: MakeStrike) -> None:
     assert backlog.dropped_counted == 2
 
 
+def test_half_full(make_strike: MakeStrike) -> None:
+    """Strikes and pardons count, those that are being written too; bans do not."""
+    backlog = Backlog(max_counted=4)
+    backlog.add_counted([make_strike(1), Pardon(CLIENT, 5, NOW_S)])
+    backlog.add_urgent([Lift(CLIENT, 1.0, "a")] * 5)
+    assert not backlog.is_half_full
+    backlog.add_counted([make_strike(2)])
+    assert backlog.is_half_full
+    assert backlog.begin_counted()
+    assert backlog.is_half_full
+    backlog.end_counted()
+    assert not backlog.is_half_full
+
+
 def test_bans_beyond_the_bound(make_ban: MakeBan) -> None:
     """Beyond the bound of memory the newest bans are dropped and counted."""
     backlog = Backlog(max_urgent=2)
