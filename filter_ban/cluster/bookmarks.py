@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: ISC
 """How far a node has read, and what it must not believe twice: kept in the ledger as names and texts."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 STARTED: Final = "cluster started"
 _POSITION: Final = "cluster position"  # shard: id of the last entry that was folded
 _HEARD: Final = "cluster heard"  # shard, node: its start, and the number of its last notice
 _EPOCH: Final = "cluster epoch"  # store: what its content is called
+LIFTED: Final = "cluster lifted"  # client: when, where the ledger has no ban that says so
+DISALLOWED: Final = "cluster disallowed"  # network: when
+MAX_ACTS: Final = 10_000  # of each
 
 
 class Bookmarks:
@@ -24,6 +28,9 @@ class Bookmarks:
             name: value for name, value in (remembered or {}).items() if name.startswith("cluster ")
         }
         self._news: dict[str, str] = {}
+        self._acts = Counter(
+            what for what in (LIFTED, DISALLOWED) for name in self._values if name.startswith(f"{what} ")
+        )
 
     def start(self, now_ms: int) -> int:
         """Return the number of this start, which is greater than that of every earlier one."""
@@ -43,6 +50,22 @@ class Bookmarks:
     def epoch(self, store: int, name: str) -> None:
         """Take note of what the content of a store is called; another one has other entries."""
         self._note(f"{_EPOCH} {store}", name)
+
+    def acted(self, what: str, client: str, time_s: float) -> None:
+        """Take note of an act, LIFTED or DISALLOWED, that nothing else in the ledger tells of; of so many at most."""
+        name, value = f"{what} {client}", repr(time_s)
+        if name not in self._values:
+            if self._acts[what] >= MAX_ACTS:
+                return
+            self._acts[what] += 1
+        if self._values.get(name) != value:
+            self._note(name, value)
+
+    def acts(self, what: str, since_s: float) -> Iterator[tuple[str, float]]:
+        """Yield the client and the time of each such act since then."""
+        for name, value in self._values.items():
+            if name.startswith(f"{what} ") and float(value) > since_s:
+                yield name.removeprefix(f"{what} "), float(value)
 
     def forget_positions(self, shard: int) -> None:
         """Begin a stream anew."""

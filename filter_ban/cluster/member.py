@@ -266,6 +266,14 @@ class Member:
         for allowance in allowances:
             self._note_allowed(Allowed(allowance, float(allowance.since_s)))
 
+    def recall_disallowed(self, client: ClientKey, time_s: float) -> None:
+        """Take note of whom this node let in no more before it was started."""
+        self._note_allowed(Disallowed(client, time_s))
+
+    def time_disallowed(self, client: ClientKey) -> float:
+        """Return when *client* was let in no more, or last let in."""
+        return self._allowed.get(client, (0.0, False))[0]
+
     def join(self, shard: int) -> None:
         """Begin to join: what is heard of this shard until :meth:`reconcile` is what the others have."""
         self._told[shard] = _Told()

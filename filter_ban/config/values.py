@@ -28,6 +28,7 @@ MAX_SOCKET_PATH_BYTES: Final = 100  # unix(7), sun_path: 108 on Linux, 104 on th
 MAX_HOOK_CHARS: Final = 2000
 IPV4_BYTES: Final = 4
 _HOST: Final = r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
+_PORT_IN_URL: Final = re.compile(r":([0-9]{1,5})(?=[,/]|$)")
 _HOSTS: Final = rf"{_HOST}(?:,{_HOST})*"
 _STORE_URL: Final = re.compile(
     rf"rediss?://{_HOST}(?:/[0-9]{{1,4}})?|unix:///[\x21-\x7e]{{1,100}}"
@@ -192,12 +193,13 @@ def store_url(value: object) -> str:
     ``redis://HOST:PORT/DB``, ``rediss://`` with TLS, ``unix:///PATH``; ``redis+sentinel://HOST:PORT,HOST:PORT/NAME``;
     ``redis+cluster://HOST:PORT,HOST:PORT``; the latter two with ``rediss`` too. No user and no password: these have keys.
     """
-    if not isinstance(value, str) or not _STORE_URL.fullmatch(value):
+    is_url = isinstance(value, str) and _STORE_URL.fullmatch(value)
+    if not is_url or not all(0 < int(port) <= MAX_PORT for port in _PORT_IN_URL.findall(str(value))):
         raise ValueError(
             "must be redis://HOST:PORT, rediss://…, unix:///PATH, redis+sentinel://HOST:PORT,…/NAME"
             " or redis+cluster://HOST:PORT,…, without user and password"
         )
-    return value
+    return str(value)
 
 
 def flag(value: object) -> bool:

@@ -15,6 +15,8 @@ from filter_ban.courier.sequences import Sequences
 MESSAGE: Final = b"m"
 TAG: Final = b"t"
 
+A_DAY_MS: Final = 86_400_000  # whoever claims to start later would silence a node until then
+
 
 class Finding(Enum):
     """What an entry of a stream is."""
@@ -47,13 +49,15 @@ class Inspector:
         self._started = started
         self.sequences = sequences
 
-    def inspect(self, fields: Mapping[bytes, bytes]) -> tuple[Finding, Header | None]:
-        """Return what an entry is, and who speaks there, if it is to be handed over."""
+    def inspect(
+        self, fields: Mapping[bytes, bytes], added_ms: float = math.inf
+    ) -> tuple[Finding, Header | None]:
+        """Return what an entry is that was added then, and who speaks there, if it is to be handed over."""
         message = fields.get(MESSAGE, b"")
         if not is_sealed(self._keys, self._stream, message, fields.get(TAG, b"")):
             return Finding.FORGED, None
         header = header_of(message)
-        if header is None or header.first < 1 or header.count < 1:
+        if header is None or header.first < 1 or header.count < 1 or header.started > added_ms + A_DAY_MS:
             return Finding.MALFORMED, None
         if header.node == self._node and header.started >= self._started:
             return (Finding.OWN if header.started == self._started else Finding.SAME_NAME), None

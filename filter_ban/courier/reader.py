@@ -18,6 +18,7 @@ from filter_ban.courier.store_clock import measure
 from filter_ban.courier.stream import START, Extent, is_id, order, read_entries, read_extent
 
 BLOCK_S: Final = 0.5
+OLD_S: Final = 86_400.0  # an older snapshot may have been put back; nodes have ledgers of their own
 READ_S: Final = 2.0  # so soon a connection that is dead without a word is found
 _ENTRIES: Final = 64  # of all streams together
 
@@ -125,7 +126,7 @@ class Reader(Errand):
         else:
             lock = lock_name(self.settings.prefix, self.place.first)
             manifest = await first_manifest(line, self.keys, name, lock, since_s)
-        if manifest is not None:
+        if manifest is not None and await measure(line, self.health) - manifest.made_s < OLD_S:
             async for chunk, message in chunks_of(line, self.keys, name, manifest):
                 await self._hand_over_chunk(stream.shard, chunk, message)
         stream.has_joined = True
@@ -162,7 +163,7 @@ class Reader(Errand):
     async def _deliver(self, stream: _Stream, entry: str, fields: Mapping[bytes, bytes]) -> None:
         if order(entry) <= order(stream.position or START):
             raise StoreError("strange answer")
-        finding, header = stream.inspector.inspect(fields)
+        finding, header = stream.inspector.inspect(fields, order(entry)[0])
         if header is not None:
             shift_s = self._shifts.shift(header.node, header.offset_s, self.health.offset_s)
             await self.desk.hand_over("heard", stream.shard, entry, shift_s, fields[MESSAGE])

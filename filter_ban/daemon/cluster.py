@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from filter_ban import __version__
-from filter_ban.client import ClientKey
-from filter_ban.cluster.bookmarks import Bookmarks
-from filter_ban.cluster.member import Member
+from filter_ban.client import ClientKey, key_text, parse_network
+from filter_ban.cluster.bookmarks import DISALLOWED, LIFTED, Bookmarks
+from filter_ban.cluster.member import Heard, Member
 from filter_ban.cluster.message import MAX_NOTICES, Header, pack, read_header, read_notices
 from filter_ban.cluster.notice import Allowed, Decoder, Disallowed, Encoder, Lifted, subject
 from filter_ban.cluster.shards import shard_of
@@ -124,7 +124,9 @@ class ClusterLink:
 
         """
         acts = [Lifted(client, time_s, "operator") for client in clients]
-        self._service.take_over(self.member.hear(acts, time_s))
+        heard = self.member.hear(acts, time_s)
+        self._service.take_over(heard)
+        self._note_acts(heard)
         self._act(acts)
         self._act(Lifted(ban.client, max(time_s, ban.start_s), "operator") for ban in bans)
 
@@ -134,7 +136,25 @@ class ClusterLink:
 
     def disallowed(self, clients: Iterable[ClientKey]) -> None:
         """Tell others whom the operator lets in no more."""
-        self._act(Disallowed(client, self.stamp()) for client in clients)
+        acts = [Disallowed(client, self.stamp()) for client in clients]
+        self._act(acts)
+        for act in acts:
+            self._bookmarks.acted(DISALLOWED, key_text(act.client), act.time_s)
+
+    def _note_acts(self, heard: Heard) -> None:
+        """Have it remembered what the ledger's bans and allowances do not tell."""
+        for act, ban in heard.lifts:
+            if ban is None:
+                self._bookmarks.acted(LIFTED, key_text(act.client), act.time_s)
+        for client in heard.disallowed:
+            self._bookmarks.acted(DISALLOWED, key_text(client), self.member.time_disallowed(client))
+
+    def _recall_acts(self) -> None:
+        since_s = time.time() - self._service.config.ban.forget
+        for client, time_s in self._bookmarks.acts(DISALLOWED, 0.0):
+            self.member.recall_disallowed(parse_network(client), time_s)
+        lifts = self._bookmarks.acts(LIFTED, since_s)
+        self.restore_lifts((parse_network(client), time_s) for client, time_s in lifts)
 
     def _act(self, acts: Iterable[Ban | Lifted | Allowed | Disallowed]) -> None:
         self._speak(self.member.acted(acts))
@@ -172,6 +192,7 @@ class ClusterLink:
 
     async def run(self) -> None:
         """Keep a courier running, and do what time brings, until cancelled."""
+        self._recall_acts()
         self.member.recall_allowed(self._service.allowed.values())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._couriers.run())
@@ -311,6 +332,7 @@ class ClusterLink:
                 self.figures.malformed += strange
                 heard = self.member.hear(notices, time.time(), node=header.node, shard=shard)
                 begun += service.take_over(heard, in_bulk=in_bulk)
+                self._note_acts(heard)
             if begun:
                 service.announce(begun)
             if not in_bulk:

@@ -339,6 +339,7 @@ class Service:
 
     def _begin_bans(self, bans: list[Ban], *, in_bulk: bool = False) -> None:
         self.enforcer.push(bans, in_bulk=in_bulk)
+        self.enforcer.withdraw([ban.client for ban in bans if not ban.firewall])  # of what it has replaced
         self.writer.record(bans)
         self.tallies.banned(bans)
 

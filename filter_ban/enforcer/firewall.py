@@ -18,7 +18,7 @@ from filter_ban.channel import ENTRIES_A_MESSAGE
 from filter_ban.client import ClientKey, NetworkSet, key_text, parse_network
 from filter_ban.config import Config
 from filter_ban.config.schema import IPSET_BACKENDS
-from filter_ban.enforcer.surroundings import find_surroundings
+from filter_ban.enforcer.surroundings import find_stores, find_surroundings
 from filter_ban.enforcer.worker import TableWorker
 from filter_ban.firewall import Guard, Options, Run, make_backend, options_of
 from filter_ban.firewall.pace import Pace
@@ -57,7 +57,7 @@ class Firewall:
         self._incoming: dict[ClientKey, int | None] = {}  # of a replacement that is not complete
         self._spared: tuple[ClientKey, ...] = ()
         self._stopping = threading.Event()
-        self.surroundings = find_surroundings(look_around)
+        self.surroundings = self._find_surroundings(by_name=False)
         self._guard = self._make_guard()
 
     def _make_workers(self, config: Config) -> dict[str, TableWorker]:
@@ -209,12 +209,18 @@ class Firewall:
     # --- our own addresses
 
     def _keep_looking(self) -> None:
-        while not self._stopping.wait(LOOK_EVERY_S):
-            found = find_surroundings(self._look_around)
+        pause_s = 0.0 if self._config.cluster.stores else LOOK_EVERY_S
+        while not self._stopping.wait(pause_s):
+            pause_s = LOOK_EVERY_S
+            found = self._find_surroundings(by_name=True)
             if found != self.surroundings:
                 self.surroundings = found
                 self._guard = self._make_guard()
                 self._tell("surroundings", [key_text(key) for key in found])
+
+    def _find_surroundings(self, *, by_name: bool) -> frozenset[ClientKey]:
+        stores = find_stores(self._config.cluster.stores, by_name=by_name)
+        return find_surroundings(self._look_around) | stores
 
 
 def _table(backend: str, options: Options) -> str:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: ISC
-"""Our own addresses and default gateways: what must never be banned. Read from the kernel or from its tools' output."""
+"""Our own addresses, default gateways and stores: what must never be banned. Read from the kernel or from its tools' output."""
 
 import re
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from filter_ban.client import LOOPBACK, ClientKey, make_key, pack_address
@@ -41,6 +42,36 @@ def _hosts(addresses: list[str]) -> set[ClientKey]:
             continue
         keys.add(make_key(packed, len(packed) * 8))
     return keys
+
+
+def find_stores(urls: Iterable[str], *, by_name: bool) -> frozenset[ClientKey]:
+    """
+    Return the addresses of the servers in ``cluster.stores``: a ban of one would cut off the whole farm.
+
+    Args:
+        urls: Of the stores.
+        by_name: Whether names are looked up, which may take a minute.
+
+    """
+    found: set[ClientKey] = set()
+    for url in urls:
+        scheme, _, rest = url.partition("://")
+        hosts = [] if scheme == "unix" else rest.partition("/")[0].split(",")
+        for host in hosts:
+            name = (
+                host.partition("]")[0].removeprefix("[") if host.startswith("[") else host.partition(":")[0]
+            )
+            found |= _addresses_of(name, by_name=by_name)
+    return frozenset(found)
+
+
+def _addresses_of(name: str, *, by_name: bool) -> set[ClientKey]:
+    flags = 0 if by_name else socket.AI_NUMERICHOST
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=flags)
+    except (OSError, UnicodeError):
+        return set()
+    return _hosts([str(address[0]) for *_, address in found])
 
 
 def find_surroundings(run: Run) -> frozenset[ClientKey]:

@@ -107,6 +107,8 @@ class SharedEngine(Engine):
         is_news = len(outbox.logins) > logins
         if len(outbox.forgiven) == forgiven and is_news and user_tag in self._sieges.users:
             outbox.forgiven.append(Pardon(client, user_tag, time_s))
+        if is_news and user_tag:  # others take it for a pardon too
+            self._amnesties.pardon(client, user_tag, time_s)
         for pardon in outbox.forgiven[forgiven:]:
             self._amnesties.pardon(client, user_tag, pardon.time_s)
 
@@ -192,11 +194,12 @@ class SharedEngine(Engine):
             self._forgive(pardon)
 
     def hear_login(self, login: Login) -> None:
-        """Credit a client with a login at another node; its strikes stay."""
+        """Credit a client with a login at another node, and void the strikes of that user there until then."""
         client, user_tag, time_s = login.client, login.user_tag, login.time_s
         is_remembered = time_s > max(0.0, self._latest_s - self._logins.remember_s)
         if user_tag and is_remembered and self._logins.note(client, user_tag, time_s):
             self.outbox.logins.append(login)
+        self.hear_pardon(Pardon(client, user_tag, time_s))
 
     def hear_ban(self, ban: Ban, now_s: float) -> bool:
         """Take over a ban, unless it is void or another holds; return whether it is news. One that is over is an offence."""

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from filter_ban.client import ClientKey, key_text, parse_network
 from filter_ban.ledger import files
@@ -61,7 +61,7 @@ _ADD_TALLIES: Final = insert(
 )
 _REMEMBER: Final = insert("memory", MEMO_COLUMNS, "ON CONFLICT DO UPDATE SET value = excluded.value")
 _ACTIVE_OF: Final = """
-    SELECT client, id, start_s, end_s FROM ban
+    SELECT client, id, start_s, end_s, firewall FROM ban
     WHERE client IN (SELECT value FROM json_each(?)) AND lifted_s IS NULL AND (end_s IS NULL OR end_s > ?)
 """
 _LIFT: Final = """
@@ -77,6 +77,13 @@ _LIFT: Final = """
     WHERE ban.client = lift.client AND lifted_s IS NULL AND (end_s IS NULL OR end_s > lift.now_s)
     RETURNING client
 """
+
+
+class _Active(NamedTuple):
+    number: int
+    start_s: int
+    end_s: int | None
+    firewall: int
 
 
 class Recorded(enum.Enum):
@@ -144,21 +151,24 @@ class Ledger(LedgerReader):
         rows = [ban_row(ban) for ban in bans]
         texts = [row[0] for row in rows]
         earliest_s = min(ban.start_s for ban in bans)
-        active: dict[str, list[tuple[int, int, int | None]]] = {text: [] for text in texts}
-        for text, number, start_s, end_s in self._db.execute(
-            _ACTIVE_OF, (json.dumps(texts), earliest_s)
-        ).fetchall():
-            active[text].append((number, start_s, end_s))
+        active: dict[str, list[_Active]] = {text: [] for text in texts}
+        for text, *facts in self._db.execute(_ACTIVE_OF, (json.dumps(texts), earliest_s)).fetchall():
+            active[text].append(_Active(*facts))
         outcomes = [self._replace(ban, active[text]) for ban, text in zip(bans, texts, strict=True)]
         longer = (row for row, outcome in zip(rows, outcomes, strict=True) if outcome is not Recorded.SHORTER)
         self._insert(_INSERT_BANS, list(longer))
         return outcomes
 
-    def _replace(self, ban: Ban, active: Iterable[tuple[int, int, int | None]]) -> Recorded:
-        """End those of the *active* bans (number, start, end) that *ban* replaces; say what it is beside them."""
+    def _replace(self, ban: Ban, active: Iterable[_Active]) -> Recorded:
+        """End those of the *active* bans that *ban* replaces; say what it is beside them."""
         outcome = Recorded.NEW
-        for number, start_s, end_s in active:
+        for number, start_s, end_s, firewall in active:
             if end_s is not None and end_s <= ban.start_s:
+                continue
+            if end_s == ban.end_s and (ban.start_s, ban.firewall) < (start_s, firewall):
+                # as filter_ban.engine.ban_book.outlasts has it of two that nodes decided
+                self._db.execute("DELETE FROM ban WHERE id = ?", (number,))
+                outcome = Recorded.EXTENDED
                 continue
             if end_s is None or (ban.end_s is not None and ban.end_s <= end_s):
                 return Recorded.SHORTER

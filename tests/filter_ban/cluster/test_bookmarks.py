@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Bookmarks come back from the ledger as they were."""
 
-from filter_ban.cluster.bookmarks import Bookmarks
+from filter_ban.cluster.bookmarks import DISALLOWED, LIFTED, MAX_ACTS, Bookmarks
 
 
 def test_what_is_told_is_what_is_remembered() -> None:
@@ -30,3 +30,28 @@ def test_each_start_has_a_greater_number() -> None:
     assert second.start(4000) == 5001
     third = Bookmarks(second.news())
     assert third.start(6000) == 6000
+
+
+def test_acts_outlive_a_restart() -> None:
+    """What an operator did is remembered by client, with the last time, and told once."""
+    bookmarks = Bookmarks()
+    bookmarks.acted(LIFTED, "192.0.2.7", 17.25)
+    bookmarks.acted(LIFTED, "192.0.2.7", 18.5)
+    bookmarks.acted(LIFTED, "192.0.2.8", 5.0)
+    bookmarks.acted(DISALLOWED, "2001:db8::/48", 3.0)
+    again = Bookmarks(bookmarks.news())
+    again.acted(LIFTED, "192.0.2.7", 18.5)
+    assert again.news() == {}
+    assert dict(again.acts(LIFTED, 10.0)) == {"192.0.2.7": 18.5}
+    assert dict(again.acts(DISALLOWED, 0.0)) == {"2001:db8::/48": 3.0}
+    assert again.facts() == {"positions": {}, "heard": {}, "epochs": {}}
+
+
+def test_acts_are_bounded() -> None:
+    """Beyond the bound no more are remembered; those that are can still be renewed."""
+    bookmarks = Bookmarks()
+    for number in range(MAX_ACTS + 10):
+        bookmarks.acted(LIFTED, str(number), 1.0)
+    bookmarks.acted(LIFTED, "0", 2.0)
+    assert len(list(bookmarks.acts(LIFTED, 0.0))) == MAX_ACTS
+    assert dict(bookmarks.acts(LIFTED, 1.5)) == {"0": 2.0}

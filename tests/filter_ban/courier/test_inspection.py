@@ -59,6 +59,14 @@ def test_inspect(fields: dict[bytes, bytes], finding: Finding) -> None:
     assert inspect(fields) is finding
 
 
+def test_nobody_starts_in_the_future() -> None:
+    """Who claims to be started a day after the entry was added would silence that node from then on."""
+    day_ms, added_ms = 86_400_000, 1_700_000_000_000
+    for started, finding in ((added_ms + day_ms, Finding.NEWS), (added_ms + day_ms + 1, Finding.MALFORMED)):
+        inspector = Inspector(STREAM, KEYS, "mx1", 1000, Sequences(None))
+        assert inspector.inspect(entry(message("mx2", 1, started=started)), added_ms)[0] is finding
+
+
 @given(st.binary(max_size=300))
 def test_sealed_rubbish(text: bytes) -> None:
     """Whatever a node seals, an inspection has a result."""

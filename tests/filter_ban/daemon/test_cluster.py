@@ -200,6 +200,31 @@ def test_a_node_that_comes_back_goes_on(folder: Path, store: RedisServer) -> Non
     run(lambda: Node(folder, "mx1", store.url), test=test)
 
 
+def test_acts_outlive_the_node_that_did_them(folder: Path, store: RedisServer) -> None:
+    """A removed allowance does not come back with an older snapshot, nor a ban that was lifted where nobody had it."""
+
+    async def test(one: Node) -> None:
+        node = Node(folder, "mx2", store.url)
+        async with joined(node):
+            await until(lambda: bool(node.cluster["current"]))
+            await node.ask("allow", clients=[OFFICE])
+            await until(lambda: one.lets_in(OFFICE))
+            await node.ask("disallow", clients=[OFFICE])
+            await node.ask("lift", clients=[BOT])
+            await until(lambda: not one.lets_in(OFFICE))
+        again = Node(folder, "mx2", store.url)
+        async with joined(again):
+            await until(lambda: bool(again.cluster["current"]))
+            link = again.service.cluster
+            assert link is not None
+            notices = list(link.member.memory(()))
+            assert [n.client for n in notices if isinstance(n, Lifted)] == [parse_network(BOT)]
+            assert [n.client for n in notices if isinstance(n, Disallowed)] == [parse_network(OFFICE)]
+            assert not again.lets_in(OFFICE)
+
+    run(lambda: Node(folder, "mx1", store.url), test=test)
+
+
 def test_a_courier_that_is_killed_is_replaced(
     folder: Path, store: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

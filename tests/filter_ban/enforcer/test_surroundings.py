@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from filter_ban.client import key_text
-from filter_ban.enforcer.surroundings import find_surroundings, parse_addresses, parse_gateways
+from filter_ban.client import key_text, parse_network
+from filter_ban.enforcer.surroundings import find_stores, find_surroundings, parse_addresses, parse_gateways
 
 LINUX_ADDRESSES = """\
 1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever
@@ -80,3 +80,27 @@ def test_the_tools_of_this_system_are_asked() -> None:
     find_surroundings(run)
 
     assert asked == (["ip"] * 3 if sys.platform == "linux" else ["ifconfig", "netstat", "netstat"])
+
+
+@pytest.mark.parametrize(
+    ("url", "addresses"),
+    [
+        ("redis://192.0.2.1", {"192.0.2.1"}),
+        ("rediss://192.0.2.1:6380/2", {"192.0.2.1"}),
+        ("redis://[2001:db8::1]:6379", {"2001:db8::1"}),
+        ("unix:///run/valkey.sock", set()),
+        ("redis+sentinel://192.0.2.1:26379,192.0.2.2/mail", {"192.0.2.1", "192.0.2.2"}),
+        ("rediss+cluster://192.0.2.1,[2001:db8::2]:7000", {"192.0.2.1", "2001:db8::2"}),
+        ("redis://store.example.org", set()),
+    ],
+)
+def test_stores_are_spared(url: str, addresses: set[str]) -> None:
+    """Their addresses are known at once; names are looked up later, where that holds up nobody."""
+    assert {key_text(key) for key in find_stores([url], by_name=False)} == addresses
+
+
+def test_stores_are_found_by_name() -> None:
+    """A name is looked up; one that is unknown is none of our surroundings."""
+    found = find_stores(["redis://localhost:6379", "redis://nobody..invalid"], by_name=True)
+    assert found
+    assert found <= {parse_network("127.0.0.1"), parse_network("::1")}

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from filter_ban.client import make_key, parse_network
+from filter_ban.engine.ban_book import outlasts
 from filter_ban.ledger import Ledger, LedgerError, Recorded, Trouble
 from filter_ban.ledger.backlog import Lift, Memo
 from filter_ban.ledger.schema import MIGRATIONS
@@ -371,3 +372,13 @@ def test_locked(ledger: Ledger, path: Path, make_ban: MakeBan) -> None:
             ledger.record_bans([make_ban()])
 
     assert Trouble.LOCKED is raised.value.trouble
+
+
+def test_of_two_bans_with_one_end_the_one_that_outlasts_is_kept(ledger: Ledger, make_ban: MakeBan) -> None:
+    """What two nodes decided of one client: whichever comes first, the ledger has the one that the engine has."""
+    wide, narrow = (attrs.evolve(make_ban(), firewall=firewall) for firewall in (True, False))
+    assert outlasts(narrow, wide)
+    assert ledger.record_bans([wide]) == [Recorded.NEW]
+    assert ledger.record_bans([narrow]) == [Recorded.EXTENDED]
+    assert ledger.record_bans([wide]) == [Recorded.SHORTER]
+    assert list(ledger.active_bans(NOW_S + 1)) == [narrow]
