@@ -27,7 +27,7 @@ class Bookmarks:
         self._values = {
             name: value for name, value in (remembered or {}).items() if name.startswith("cluster ")
         }
-        self._news: dict[str, str] = {}
+        self._news: dict[str, str | None] = {}
         self._acts = Counter(
             what for what in (LIFTED, DISALLOWED) for name in self._values if name.startswith(f"{what} ")
         )
@@ -61,18 +61,24 @@ class Bookmarks:
         if self._values.get(name) != value:
             self._note(name, value)
 
-    def acts(self, what: str, since_s: float) -> Iterator[tuple[str, float]]:
-        """Yield the client and the time of each such act since then."""
+    def acts(self, what: str) -> Iterator[tuple[str, float]]:
+        """Yield the client and the time of each such act."""
         for name, value in self._values.items():
-            if name.startswith(f"{what} ") and float(value) > since_s:
+            if name.startswith(f"{what} "):
                 yield name.removeprefix(f"{what} "), float(value)
 
-    def forget_positions(self, shard: int) -> None:
-        """Begin a stream anew."""
-        self._note(f"{_POSITION} {shard}", "")
+    def forget_acts(self, until_s: float) -> None:
+        """Forget the acts until then."""
+        for what in (LIFTED, DISALLOWED):
+            for client, time_s in list(self.acts(what)):
+                if time_s <= until_s:
+                    name = f"{what} {client}"
+                    del self._values[name]
+                    self._news[name] = None
+                    self._acts[what] -= 1
 
-    def news(self) -> dict[str, str]:
-        """Return what has changed since the last call."""
+    def news(self) -> dict[str, str | None]:
+        """Return what has changed since the last call; None is forgotten."""
         news, self._news = self._news, {}
         return news
 
@@ -83,7 +89,7 @@ class Bookmarks:
         epochs: dict[int, str] = {}
         for name, value in self._values.items():
             match name.split(" "):
-                case ["cluster", "position", shard] if value:
+                case ["cluster", "position", shard]:
                     positions[int(shard)] = value
                 case ["cluster", "heard", shard, node]:
                     started, _, number = value.partition(" ")

@@ -150,10 +150,10 @@ class ClusterLink:
             self._bookmarks.acted(DISALLOWED, key_text(client), self.member.time_disallowed(client))
 
     def _recall_acts(self) -> None:
-        since_s = time.time() - self._service.config.ban.forget
-        for client, time_s in self._bookmarks.acts(DISALLOWED, 0.0):
+        self._bookmarks.forget_acts(time.time() - self._service.config.ban.forget)
+        for client, time_s in self._bookmarks.acts(DISALLOWED):
             self.member.recall_disallowed(parse_network(client), time_s)
-        lifts = self._bookmarks.acts(LIFTED, since_s)
+        lifts = self._bookmarks.acts(LIFTED)
         self.restore_lifts((parse_network(client), time_s) for client, time_s in lifts)
 
     def _act(self, acts: Iterable[Ban | Lifted | Allowed | Disallowed]) -> None:
