@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Fixtures of the tests on real servers; where such tests cannot run they are skipped, with the reason."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -13,8 +13,18 @@ from tests.real.filterban import FilterBan
 from tests.real.machine import Machine
 from tests.real.network import ClientNetwork
 from tests.real.postfix import RealPostfix
+from tests.real.server_log import ServerLog
 from tests.real.smtpd import RealSmtpd
 from tests.real.systems import Systems
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the servers said with a test that fails."""
+    report = yield
+    if report.failed:
+        report.sections += [(f"Log of {name}", text) for name, text in ServerLog.ends()]
+    return report
 
 
 @pytest.fixture(scope="session")

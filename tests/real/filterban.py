@@ -6,8 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import tempfile
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -15,6 +13,7 @@ from tests.real.installation import COMMAND
 from tests.real.machine import Machine
 from tests.real.namespaces import children_of
 from tests.real.polling import wait_until
+from tests.real.server_log import ServerLog
 
 CONFIGURATION_FILE: Final = "/etc/filter-ban.toml"
 CONTROL_SOCKET: Final = "/run/filter-ban/control.sock"
@@ -31,7 +30,7 @@ class FilterBan:
         """Make the daemon's user and write *configuration*, a TOML text."""
         self._machine = machine
         self._process: subprocess.Popen[bytes] | None = None
-        self._log = tempfile.NamedTemporaryFile(prefix="filter-ban-", suffix=".log")  # noqa: SIM115 - closed by close()
+        self._log = ServerLog("filter-ban")
         machine.run(["useradd", "--system", "--shell", "/usr/sbin/nologin", USER])
         self.configure(configuration)
 
@@ -49,7 +48,9 @@ class FilterBan:
             RuntimeError: it ended instead; the text has its log.
 
         """
-        process = self._process = self._machine.popen([COMMAND, "serve"], stdout=self._log, stderr=self._log)
+        process = self._process = self._machine.popen(
+            [COMMAND, "serve"], stdout=self._log.file, stderr=self._log.file
+        )
         wait_until(lambda: self.answers() or process.poll() is not None, "the daemon answers", TIMEOUT_S)
         if process.poll() is not None:
             raise RuntimeError(f"the daemon ended with status {process.returncode}:\n{self.log()}")
@@ -102,7 +103,7 @@ class FilterBan:
 
     def log(self) -> str:
         """Return all that the daemon has logged."""
-        return Path(self._log.name).read_text(errors="backslashreplace")
+        return self._log.text()
 
     def close(self) -> None:
         """End the daemon if it runs, and drop its log."""

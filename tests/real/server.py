@@ -2,7 +2,6 @@
 """A server program on a machine: start, log, stop."""
 
 import subprocess
-import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +9,7 @@ from typing import Final, Self
 
 from tests.real.machine import Machine
 from tests.real.polling import wait_until
+from tests.real.server_log import ServerLog
 
 TIMEOUT_S: Final = 20.0
 
@@ -23,7 +23,7 @@ class RealServer:
         self._argv = argv
         self._ports = ports
         self._process: subprocess.Popen[bytes] | None = None
-        self._log = tempfile.NamedTemporaryFile(prefix="server-", suffix=".log")  # noqa: SIM115 - closed by close()
+        self._log = ServerLog(self.name)
 
     @property
     def name(self) -> str:
@@ -38,7 +38,7 @@ class RealServer:
             RuntimeError: it ended instead; the text has its log.
 
         """
-        process = self._process = self.machine.popen(self._argv, stdout=self._log, stderr=self._log)
+        process = self._process = self.machine.popen(self._argv, stdout=self._log.file, stderr=self._log.file)
         wait_until(
             lambda: self.machine.listens(self._ports) or process.poll() is not None,
             f"{self.name} listens",
@@ -71,7 +71,7 @@ class RealServer:
 
     def log(self) -> str:
         """Return all that the server has logged."""
-        return Path(self._log.name).read_text(errors="backslashreplace")
+        return self._log.text()
 
     def close(self) -> None:
         """End the server if it runs, at once, and drop its log; what is left of it ends with the machine."""

@@ -115,7 +115,11 @@ class Node:
         return [self.until("heard")[2] for _ in range(count)]
 
     def verbs(self) -> list[str]:
-        """Return what has come and is not forgotten."""
+        """Return what has come so far and is not forgotten."""
+        self.connection.settimeout(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._receive()
         return [verb for verb, _, _ in self.frames]
 
     def _receive(self) -> None:
