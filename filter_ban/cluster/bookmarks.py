@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """How far a node has read, and what it must not believe twice: kept in the ledger as names and texts."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -9,6 +10,7 @@ STARTED: Final = "cluster started"
 _POSITION: Final = "cluster position"  # shard: id of the last entry that was folded
 _HEARD: Final = "cluster heard"  # shard, node: its start, and the number of its last notice
 _EPOCH: Final = "cluster epoch"  # store: what its content is called
+_WAITING: Final = "cluster waiting"  # when the oldest strike or login happened that the store may not have
 LIFTED: Final = "cluster lifted"  # client: when, where the ledger has no ban that says so
 DISALLOWED: Final = "cluster disallowed"  # network: when
 MAX_ACTS: Final = 10_000  # of each
@@ -51,6 +53,18 @@ class Bookmarks:
         """Take note of what the content of a store is called; another one has other entries."""
         self._note(f"{_EPOCH} {store}", name)
 
+    @property
+    def waiting_s(self) -> float:
+        """When the oldest strike or login happened that the store may not have; infinite: it has all."""
+        return float(self._values.get(_WAITING, math.inf))
+
+    def waits(self, since_s: float) -> None:
+        """Take note of when that was."""
+        if since_s < math.inf:
+            self._note(_WAITING, repr(since_s))
+        elif self._values.pop(_WAITING, None) is not None:
+            self._news[_WAITING] = None
+
     def acted(self, what: str, client: str, time_s: float) -> None:
         """Take note of an act, LIFTED or DISALLOWED, that nothing else in the ledger tells of; of so many at most."""
         name, value = f"{what} {client}", repr(time_s)
@@ -58,8 +72,7 @@ class Bookmarks:
             if self._acts[what] >= MAX_ACTS:
                 return
             self._acts[what] += 1
-        if self._values.get(name) != value:
-            self._note(name, value)
+        self._note(name, value)
 
     def acts(self, what: str) -> Iterator[tuple[str, float]]:
         """Yield the client and the time of each such act."""
@@ -99,4 +112,5 @@ class Bookmarks:
         return {"positions": positions, "heard": heard, "epochs": epochs}
 
     def _note(self, name: str, value: str) -> None:
-        self._values[name] = self._news[name] = value
+        if self._values.get(name) != value:
+            self._values[name] = self._news[name] = value

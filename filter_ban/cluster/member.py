@@ -24,6 +24,7 @@ from filter_ban.cluster.notice import (
     Notice,
     Offended,
     subject,
+    time_of,
 )
 from filter_ban.cluster.outgoing import Outgoing
 from filter_ban.cluster.shards import shard_of
@@ -164,6 +165,16 @@ class Member:
                     shards.add(self.outgoing.add(ban))
         return shards
 
+    def recall(self, signals: Iterable[Strike] | Iterable[Login]) -> set[int]:
+        """
+        Have it said again what others may not have heard before this node was started; what they have counts once.
+
+        Args:
+            signals: What this node saw, newest first.
+
+        """
+        return {self.outgoing.recall(signal) for signal in signals} if self._speaks else set()
+
     # --- what others say
 
     def hear(self, notices: Iterable[Notice], now_s: float, *, node: str = "", shard: int = -1) -> Heard:
@@ -192,7 +203,7 @@ class Member:
 
     def _fold(self, notice: Notice, heard: Heard, now_s: float) -> None:
         """Fold one notice."""
-        if _time_of(notice) > now_s + AHEAD_S:
+        if time_of(notice) > now_s + AHEAD_S:
             self.untimely += 1
             return
         match notice:
@@ -325,13 +336,3 @@ class Member:
 
     def _time_allowed(self, allowance: Allowance) -> float:
         return self._allowed.get(allowance.client, (float(allowance.since_s), True))[0]
-
-
-def _time_of(notice: Notice) -> float:
-    match notice:
-        case Ban():
-            return notice.start_s
-        case Offended():
-            return notice.last_s
-        case _:
-            return notice.time_s

@@ -83,6 +83,17 @@ def subject(notice: Notice) -> ClientKey:
     return notice.allowance.client if isinstance(notice, Allowed) else notice.client
 
 
+def time_of(notice: Notice) -> float:
+    """Return when it happened, in Unix seconds."""
+    match notice:
+        case Ban():
+            return notice.start_s
+        case Offended():
+            return notice.last_s
+        case _:
+            return notice.time_s
+
+
 class Encoder:
     """
     Makes rows of notices.

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: ISC
 """What a node has to say, by shard, until the store has it: bounded, and in messages that stay as they are."""
 
+import math
 from collections import OrderedDict, deque
 from itertools import islice
 from typing import Final
 
 from filter_ban.client import ClientKey
 from filter_ban.cluster.message import MAX_NOTICES, Header, pack
-from filter_ban.cluster.notice import Allowed, Disallowed, Encoder, Lifted, Notice, subject
+from filter_ban.cluster.notice import Allowed, Disallowed, Encoder, Lifted, Notice, subject, time_of
 from filter_ban.cluster.shards import shard_of
 from filter_ban.model import Ban
 
@@ -56,6 +57,20 @@ class Outgoing:
             shard.others.append(notice)
         return number
 
+    def recall(self, notice: Notice) -> int:
+        """Take *notice*, older than all that wait; return its shard. Where there is no room it is the oldest to be dropped."""
+        number = shard_of(subject(notice), len(self._shards))
+        others = self._shards[number].others
+        if len(others) == others.maxlen:
+            self.dropped += 1
+        else:
+            others.appendleft(notice)
+        return number
+
+    def since_s(self) -> float:
+        """Return when the oldest happened of what waits and is not urgent, in Unix seconds; infinite: nothing waits."""
+        return min(shard.since_s for shard in self._shards)
+
     def waits(self, shard: int) -> bool:
         """Return whether there is something to take."""
         one = self._shards[shard]
@@ -66,6 +81,7 @@ class Outgoing:
         if not self.waits(shard):
             return None
         one = self._shards[shard]
+        since_s = one.since_s
         notices = one.take(MAX_NOTICES)
         header = Header(
             node=self._node,
@@ -76,6 +92,7 @@ class Outgoing:
             dropped=self.dropped,
         )
         one.next += len(notices)
+        one.message_since_s = since_s
         one.message = header, pack(header, [self._encoder.encode(notice) for notice in notices])
         return one.message
 
@@ -89,6 +106,7 @@ class Outgoing:
         if one.message is not None and one.message[0].first == first:
             self.published += one.message[0].count
             one.message = None
+            one.message_since_s = math.inf
 
 
 class _Shard:
@@ -97,9 +115,15 @@ class _Shard:
         self.others: deque[Notice] = deque(maxlen=most)
         self.next = 1  # number of the next notice
         self.message: tuple[Header, bytes] | None = None  # on its way
+        self.message_since_s = math.inf
 
     def __len__(self) -> int:
         return len(self.urgent) + len(self.others) + (0 if self.message is None else self.message[0].count)
+
+    @property
+    def since_s(self) -> float:
+        waiting_s = time_of(self.others[0]) if self.others else math.inf
+        return min(self.message_since_s, waiting_s)
 
     def take(self, most: int) -> list[Notice]:
         notices = [self.urgent.pop(key) for key in list(islice(self.urgent, most))]

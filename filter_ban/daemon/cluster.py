@@ -29,7 +29,7 @@ from filter_ban.daemon.turns import PIECE
 from filter_ban.engine.outbox import Outbox
 from filter_ban.engine.shared import SharedEngine
 from filter_ban.logline import fact
-from filter_ban.model import HERE, Allowance, Ban
+from filter_ban.model import HERE, Allowance, Ban, Login, Strike
 
 if TYPE_CHECKING:
     from filter_ban.daemon.service import Service
@@ -98,6 +98,17 @@ class ClusterLink:
     def restore_lifts(self, lifts: Iterable[tuple[ClientKey, float]]) -> None:
         """Take over until when what of clients is void."""
         self.member.engine.restore_lifts(lifts)
+
+    def restore_strikes(self, strikes: Iterable[Strike]) -> None:
+        """Tell others of the strikes that waited for the store when this node was ended; newest first."""
+        since_s = self._bookmarks.waiting_s
+        waited = (one for one in strikes if one.time_s >= since_s and one.weight and not one.node)
+        self._speak(self.member.recall(waited))
+
+    def restore_logins(self, logins: Iterable[Login]) -> None:
+        """Tell others of the logins that waited; the ledger knows their second."""
+        since_s = self._bookmarks.waiting_s
+        self._speak(self.member.recall(login for login in logins if login.time_s + 1 > since_s))
 
     # --- what this node says
 
@@ -245,7 +256,9 @@ class ClusterLink:
                 self._tell()
 
     def remember(self) -> None:
-        """Have it written how far this node has read."""
+        """Have it written how far this node has read, and since when what it saw waits for the store."""
+        if not self._service.restoring:
+            self._bookmarks.waits(self.member.outgoing.since_s())
         news = self._bookmarks.news()
         if news:
             self._service.writer.remember(news)

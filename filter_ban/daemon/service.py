@@ -144,6 +144,8 @@ class Service:
         async for logins in recall.logins(self.ledger_path, remembered_s):
             await self.turns.next()
             self.engine.restore_logins(logins)
+            if self.cluster is not None:
+                self.cluster.restore_logins(logins)
         async for offences in recall.offences(self.ledger_path, self.config.ban.forget):
             await self.turns.next()
             self.engine.restore((), offences)
@@ -154,6 +156,8 @@ class Service:
         async for strikes in recall.strikes(self.ledger_path, since_s):
             await self.turns.next()
             self.engine.restore_strikes(strikes)
+            if self.cluster is not None:
+                self.cluster.restore_strikes(strikes)
             self.tallies.recall_strikes(strikes)
             self.settle()
         async for starts_s in recall.ban_starts(self.ledger_path, self.started_s - AN_HOUR_S):

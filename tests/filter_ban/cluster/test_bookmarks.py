@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Bookmarks come back from the ledger as they were."""
 
+import math
+
 from filter_ban.cluster.bookmarks import DISALLOWED, LIFTED, MAX_ACTS, Bookmarks
 
 
@@ -35,6 +37,22 @@ def test_each_start_has_a_greater_number() -> None:
     assert second.start(4000) == 5001
     third = Bookmarks(ledger_of(second))
     assert third.start(6000) == 6000
+
+
+def test_since_when_something_waits() -> None:
+    """It is remembered while something waits, and told when it changes."""
+    bookmarks = Bookmarks()
+    bookmarks.waits(math.inf)
+    assert bookmarks.news() == {}
+    bookmarks.waits(17.25)
+    bookmarks.waits(17.25)
+    again = Bookmarks(ledger_of(bookmarks))
+    assert again.waiting_s == 17.25
+    again.waits(17.25)
+    assert again.news() == {}
+    again.waits(math.inf)
+    assert again.news() == {"cluster waiting": None}
+    assert again.waiting_s == math.inf
 
 
 def test_acts_outlive_a_restart() -> None:

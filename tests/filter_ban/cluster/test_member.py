@@ -129,6 +129,17 @@ def test_what_is_decided_is_said() -> None:
     assert others[1:] == [*outbox.reweighed, *outbox.forgiven, *outbox.logins]
 
 
+@pytest.mark.parametrize(("role", "speaks"), [("full", True), ("publish-only", True), ("listen-only", False)])
+def test_what_waited_before_the_start_is_said(role: str, speaks: bool) -> None:
+    """Strikes and logins of the ledger, in their order."""
+    node = Node(role=role)
+    strikes = [struck(2, node=""), struck(1, node="")]
+    assert node.member.recall(strikes) == ({0} if speaks else set())
+    assert node.member.recall([Login(BOT, 7, START_S)]) == ({0} if speaks else set())
+    said = [Login(BOT, 7, START_S), struck(1, node="mx1"), struck(2, node="mx1")]
+    assert node.said() == (said if speaks else [])
+
+
 def test_what_the_engine_decides_is_said_as_it_was() -> None:
     """Guesses here ban here, and whoever hears of it has the same ban and the same strikes."""
     node, other = Node(), Node(name="mx2")

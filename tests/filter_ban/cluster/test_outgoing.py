@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """What waits for the store is bounded, in order, and said once more exactly as it was."""
 
+import math
+
 from filter_ban.client import ClientKey, parse_network
 from filter_ban.cluster.message import MAX_NOTICES, read_header, read_notices
 from filter_ban.cluster.notice import Encoder, Lifted
@@ -77,6 +79,39 @@ def test_the_oldest_strikes_are_dropped_and_never_a_ban() -> None:
     said = rows(out)
     assert [row[0] for row in said] == ["ban"] * 200 + ["strike"] * 100
     assert said[200][2] == 50.0
+
+
+def test_since_when_something_waits() -> None:
+    """The oldest strike counts that the store may not have, also on its way; a ban does not."""
+    out = outgoing(shards=4)
+    assert out.since_s() == math.inf
+    clients = [parse_network(f"198.51.100.{number}") for number in range(20)]
+    shards = [out.add(strike(number, client)) for number, client in enumerate(clients)]
+    out.add(banned(clients[0]))
+    assert out.since_s() == 0.0
+    for shard in range(4):
+        assert out.take(shard) is not None
+    out.add(strike(20, clients[0]))
+    assert out.since_s() == 0.0
+    for shard in set(shards) - {shards[0]}:
+        out.confirm(shard, 1)
+    assert out.since_s() == 0.0
+    out.confirm(shards[0], 1)
+    assert out.since_s() == 20.0
+    assert out.take(shards[0]) is not None
+    out.confirm(shards[0], 1)
+    assert out.since_s() == 20.0
+
+
+def test_what_waited_before_the_start_goes_first() -> None:
+    """What is recalled, newest first, is said before what is new; the oldest of it are dropped and counted."""
+    out = outgoing(most=5)
+    out.add(strike(10))
+    out.add(strike(11))
+    for number in range(9, 4, -1):
+        assert out.recall(strike(number)) == 0
+    assert (out.dropped, out.since_s()) == (2, 7.0)
+    assert [row[2] for row in rows(out)] == [7.0, 8.0, 9.0, 10.0, 11.0]
 
 
 def test_of_each_client_the_last_word_stands() -> None:

@@ -200,6 +200,35 @@ def test_a_node_that_comes_back_goes_on(folder: Path, store: RedisServer) -> Non
     run(lambda: Node(folder, "mx1", store.url), test=test)
 
 
+def test_what_waited_is_told_after_a_restart(folder: Path, store: RedisServer) -> None:
+    """Strikes and logins that the store did not get before the node was ended, each once; what it got is not repeated."""
+
+    async def test(one: Node) -> None:
+        now_s = time.time() - 10
+        node = Node(folder, "mx2", store.url)
+        async with joined(node):
+            await until(lambda: bool(node.cluster["current"]))
+            node.guess(BOT, now_s, GUESSES[0])
+            one.guess(OFFICE, now_s, GUESSES[0], user=8)
+            await until(lambda: one.strikes(BOT, now_s) == node.strikes(OFFICE, now_s) == 1.0)
+            await until(published(node))
+            store.kill()
+            node.guess(BOT, now_s + 1, *GUESSES[1:3])
+            node.service.engine.success(parse_network(OFFICE), 8, now_s + 2)
+            node.service.settle()
+        store.start()
+        again = Node(folder, "mx2", store.url)
+        async with joined(again):
+            await until(lambda: one.strikes(BOT, now_s + 2) == 3.0)
+            await until(lambda: one.strikes(OFFICE, now_s + 2) == 0.0)
+            await until(published(again))
+            assert one.cluster["folded"] == 1 + 2 + 1
+            again.link.remember()
+            await until(lambda: "cluster waiting" not in again.memory())
+
+    run(lambda: Node(folder, "mx1", store.url), test=test)
+
+
 def test_acts_outlive_the_node_that_did_them(folder: Path, store: RedisServer) -> None:
     """A removed allowance does not come back with an older snapshot, nor a ban that was lifted where nobody had it."""
 
