@@ -11,23 +11,22 @@ _SHOWN: Final = 20_000  # characters, of the end
 class ServerLog:
     """The log of one server, a file that exists until it is closed."""
 
-    _open: ClassVar[list["ServerLog"]] = []
+    _open: ClassVar[dict["ServerLog", str]] = {}
 
     def __init__(self, name: str) -> None:
-        self.name = name
         self.file: IO[bytes] = tempfile.NamedTemporaryFile(prefix=f"{name}-", suffix=".log")  # noqa: SIM115 - closed by close()
-        self._open.append(self)
+        self._open[self] = name
 
     @classmethod
     def ends(cls) -> list[tuple[str, str]]:
         """Return the name of each server whose log is open, with the end of that."""
-        return [(log.name, log.text()[-_SHOWN:]) for log in cls._open]
+        return [(name, log.text()[-_SHOWN:]) for log, name in cls._open.items()]
 
     def text(self) -> str:
         """Return all that the server has logged."""
         return Path(self.file.name).read_text(errors="backslashreplace")
 
     def close(self) -> None:
-        """Drop it."""
-        self._open.remove(self)
+        """Drop it, unless that is done."""
+        self._open.pop(self, None)
         self.file.close()
