@@ -20,7 +20,8 @@ to the engine      argument                                                    w
 ``start``          ``{"file": name, "config": TOML text, "ledger": path,       first
                    "listeners": [{service, endpoint, fd, problem}, …],
                    "secret": for Dovecot, "surroundings": [network, …],
-                   "cluster": {"key", "password", "ca"}, or null,
+                   "cluster": {"key", "password", "ca", "certificate",
+                   "certificate_key", "sentinel_password"}, or null,
                    "log": {"level": name, "form": name}}``
 ``surroundings``   ``[network, …]``                                            own addresses and gateways, when they change
 ``outcome``        ``{"backend": name, "in_force": […], "failed": [[network,   after each firewall command;

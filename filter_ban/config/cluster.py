@@ -59,6 +59,30 @@ class Cluster:
         "file with the certificates by which rediss:// is checked; empty: the system's",
         restart=DAEMON,
     )
+    certificate_file: Path | None = key(
+        "",
+        values.parse_path_or_none,
+        "file with the certificate that this node shows with rediss://, and what it is signed by; empty: none",
+        restart=DAEMON,
+    )
+    certificate_key_file: Path | None = key(
+        "",
+        values.parse_path_or_none,
+        "file with the private key of that certificate, without a passphrase",
+        restart=DAEMON,
+    )
+    sentinel_user: str = key(
+        "",
+        values.text,
+        "with +sentinel: user in the Sentinels' access list; empty: the default one",
+        restart=DAEMON,
+    )
+    sentinel_password_file: Path | None = key(
+        "",
+        values.parse_path_or_none,
+        "with +sentinel: file with the password for the Sentinels; empty: none",
+        restart=DAEMON,
+    )
     shards: int = key(
         4,
         values.integer(1, 64),

@@ -173,4 +173,10 @@ def _cluster_contradictions(cluster: Cluster) -> list[Fault]:
     if len(cluster.stores) > cluster.shards:
         rule = f"must be at least the number of cluster.stores, {len(cluster.stores)}"
         faults.append(Fault("cluster.shards", cluster.shards, rule))
+    if cluster.certificate_file is not None and cluster.certificate_key_file is None:
+        rule = "needs its private key: cluster.certificate_key_file"
+        faults.append(Fault("cluster.certificate_file", str(cluster.certificate_file), rule))
+    if cluster.certificate_key_file is not None and cluster.certificate_file is None:
+        rule = "needs the certificate whose key it is: cluster.certificate_file"
+        faults.append(Fault("cluster.certificate_key_file", str(cluster.certificate_key_file), rule))
     return faults

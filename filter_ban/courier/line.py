@@ -5,7 +5,6 @@ import asyncio
 import os
 import ssl
 from collections.abc import Awaitable, Callable
-from functools import cache
 from typing import Any, Final, Self
 
 import redis
@@ -13,6 +12,9 @@ from redis.asyncio.connection import Connection as TcpConnection
 from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection
 from redis.exceptions import RedisError, ResponseError
 
+from filter_ban import certificate
+from filter_ban.courier.tls import Tls, context_of
+from filter_ban.refusal import refusal
 from filter_ban.text import excerpt
 
 CONNECT_S: Final = 1.2  # the first repetition of a lost SYN comes after one second
@@ -45,11 +47,10 @@ class Line:
         db: Number of the database.
         user: In the access list of the server; empty: the default one.
         password: For that user; empty: none.
-        tls: Whether it is inside TLS.
-        ca: Certificates in PEM by which the server is checked; empty: the system's.
+        tls: What TLS needs; None: it is without.
 
     Raises:
-        StoreError: *ca* is not what it should be.
+        StoreError: *tls* is not what it should be.
 
     """
 
@@ -60,9 +61,11 @@ class Line:
         db: int = 0,
         user: str = "",
         password: str = "",
-        tls: bool = False,
-        ca: str = "",
+        tls: Tls | None = None,
     ) -> None:
+        self._address = address
+        self._tls = tls
+        self._has_heard = False
         self._link: asyncio.WriteTransport | None = None
         self._bound: _BoundedReader | None = None
         options: dict[str, Any] = {
@@ -75,8 +78,8 @@ class Line:
         if int(redis.VERSION[0]) >= _FIRST_WITH_RESP3:
             options["protocol"] = 2  # so that answers look the same everywhere
         try:
-            self._connection = _connection(address, options, tls=tls, ca=ca)
-        except (ssl.SSLError, ValueError) as error:
+            self._connection = _connection(address, options, tls)
+        except (OSError, ValueError) as error:
             raise StoreError(f"certificates: {problem_of(error)}") from None
         parser = type(self._connection._parser)  # noqa: SLF001 - the one that suits the protocol
         self._connection.set_parser(_bounded(parser, self._opened))
@@ -120,6 +123,7 @@ class Line:
             return [await self._read() for _ in commands]
 
         answers: list[Any] = await self._within(timeout_s, exchange)
+        self._has_heard = True
         return answers
 
     async def _read(self) -> Any:
@@ -139,7 +143,16 @@ class Line:
             if isinstance(error, StoreError) or not isinstance(error, Exception):
                 raise
             # whatever a store sends, it is trouble with the store
-            raise StoreError(problem_of(error)) from None
+            raise StoreError(problem_of(await self._refusal(error) or error)) from None
+
+    async def _refusal(self, error: Exception) -> Exception | None:
+        """Return what the store has against us, if that may have been lost with *error*."""
+        has_just_connected = self._link is not None and not self._has_heard
+        if self._tls is None or isinstance(self._address, str) or not has_just_connected:
+            return None
+        if isinstance(error, ResponseError | TimeoutError):
+            return None
+        return await refusal(self._address, context_of(self._tls))
 
     def _opened(self, bound: "_BoundedReader", link: asyncio.WriteTransport) -> None:
         self._bound, self._link = bound, link
@@ -193,31 +206,27 @@ def _bounded(parser: Any, opened: Callable[[_BoundedReader, asyncio.WriteTranspo
 
 
 def _connection(
-    address: tuple[str, int] | str, options: dict[str, Any], *, tls: bool, ca: str
+    address: tuple[str, int] | str, options: dict[str, Any], tls: Tls | None
 ) -> TcpConnection | UnixDomainSocketConnection:
     if isinstance(address, str):
         return UnixDomainSocketConnection(path=address, **options)
     host, port = address
-    if tls:
+    if tls is not None:
         connection = SSLConnection(host=host, port=port, **options)
-        connection.ssl_context.context = _tls(ca)  # its own would believe in the system's certificates too
+        # redis-py's own would believe in the system's certificates too
+        connection.ssl_context.context = context_of(tls)
         return connection
     return TcpConnection(host=host, port=port, **options)
-
-
-@cache
-def _tls(ca: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cadata=ca or None)
 
 
 def problem_of(error: BaseException) -> str:
     """Return what *error* is about, short and fit to be shown."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, StoreError):
+        if isinstance(cause, StoreError | certificate.CertificateError):
             return str(cause)
         if isinstance(cause, ssl.SSLError):
-            return excerpt(getattr(cause, "verify_message", "") or cause.reason or "TLS failed")
+            return certificate.problem_of(cause)
         if isinstance(cause, TimeoutError | redis.exceptions.TimeoutError):
             return "no answer in time"
         if isinstance(cause, OSError) and cause.strerror:

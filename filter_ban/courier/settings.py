@@ -15,6 +15,7 @@ class Settings:
     """
     Where the stores are, who this node is, and how far it has read.
 
+    ``ca``, ``certificate`` and ``certificate_key`` are texts in PEM.
     ``positions`` has the id of the last entry of each shard that is folded, ``heard`` the start of each node and the
     number of its last notice there, ``epochs`` what the content of each store is called.
     """
@@ -29,6 +30,10 @@ class Settings:
     user: str = ""
     password: str = attrs.field(default="", repr=False)
     ca: str = attrs.field(default="", repr=False)
+    certificate: str = attrs.field(default="", repr=False)
+    certificate_key: str = attrs.field(default="", repr=False)
+    sentinel_user: str = ""
+    sentinel_password: str = attrs.field(default="", repr=False)
     positions: dict[int, str] = attrs.Factory(dict)
     heard: dict[int, dict[str, tuple[int, int]]] = attrs.Factory(dict)
     epochs: dict[int, str] = attrs.Factory(dict)

@@ -17,6 +17,7 @@ from redis.crc import key_slot
 
 from filter_ban.courier.line import STRANGE, Line, StoreError
 from filter_ban.courier.settings import Settings
+from filter_ban.courier.tls import Tls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -90,11 +91,23 @@ class _Server(_Store):
 
 
 class _Sentinels(_Store):
-    """The master that the first Sentinel to answer names; Sentinels are asked without a password."""
+    """
+    The master that the first Sentinel to answer names.
 
-    def __init__(self, sentinels: list[Address], name: str, options: dict[str, Any]) -> None:
+    Args:
+        sentinels: Where they are.
+        name: Of the master.
+        asked: Options of lines to Sentinels.
+        options: Of lines to the master.
+
+    """
+
+    def __init__(
+        self, sentinels: list[Address], name: str, asked: dict[str, Any], options: dict[str, Any]
+    ) -> None:
         self._sentinels = sentinels
         self._name = name
+        self._asked = asked
         self._options = options
 
     async def find(self, key: str) -> Line:  # noqa: ARG002 - it has all keys
@@ -102,8 +115,11 @@ class _Sentinels(_Store):
         return Line((host, port), **self._options)
 
     async def _ask(self, sentinel: Address) -> Address:
-        async with Line(sentinel, tls=self._options["tls"], ca=self._options["ca"]) as line:
-            master = await line.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._name)
+        try:
+            async with Line(sentinel, **self._asked) as line:
+                master = await line.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._name)
+        except StoreError as error:
+            raise StoreError(f"Sentinel: {error}") from None
         if not master:
             raise StoreError("the Sentinel knows no such master")
         return master[0].decode(), int(master[1])
@@ -157,12 +173,9 @@ async def _first_answer(addresses: Iterable[Address], ask: Callable[[Address], A
 def _store(url: str, settings: Settings) -> _Store:
     """Return the store of a URL that the configuration has accepted."""
     scheme, _, rest = url.partition("://")
-    options: dict[str, Any] = {
-        "user": settings.user,
-        "password": settings.password,
-        "tls": scheme.startswith("rediss"),
-        "ca": settings.ca,
-    }
+    is_secure = scheme.startswith("rediss")
+    tls = Tls(settings.ca, settings.certificate, settings.certificate_key) if is_secure else None
+    options: dict[str, Any] = {"user": settings.user, "password": settings.password, "tls": tls}
     if scheme == "unix":
         return _Server(rest, options)
     hosts, _, path = rest.partition("/")
@@ -170,7 +183,8 @@ def _store(url: str, settings: Settings) -> _Store:
         return _Cluster(_addresses(hosts, _PORT), options)
     if scheme.endswith("+sentinel"):
         name, _, db = path.partition("/")
-        return _Sentinels(_addresses(hosts, _SENTINEL_PORT), name, {**options, "db": int(db or 0)})
+        asked = {"user": settings.sentinel_user, "password": settings.sentinel_password, "tls": tls}
+        return _Sentinels(_addresses(hosts, _SENTINEL_PORT), name, asked, {**options, "db": int(db or 0)})
     return _Server(_addresses(hosts, _PORT)[0], {**options, "db": int(path or 0)})
 
 

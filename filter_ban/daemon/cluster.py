@@ -49,7 +49,7 @@ class ClusterLink:
     Args:
         service: Whose engine it is; one that can listen.
         node: Name of this node.
-        secrets: ``key``, ``password`` and ``ca``, as texts.
+        secrets: What its files hold, as :class:`Settings` calls it.
         bookmarks: Of the run before.
 
     """
@@ -231,14 +231,12 @@ class ClusterLink:
             started=self._started,
             role=config.role,
             shards=config.shards,
-            key=self._secrets["key"],
             user=config.user,
-            password=self._secrets["password"],
-            ca=self._secrets["ca"],
+            sentinel_user=config.sentinel_user,
             retention_s=self._service.engine.policy.longest_window_s,
             max_mb=config.max_mb,
             snapshot_s=config.snapshot,
-            **self._bookmarks.facts(),
+            **{**self._secrets, **self._bookmarks.facts()},
         )
 
     async def _beat(self) -> None:

@@ -24,7 +24,7 @@ class Sharing:
 
     Args:
         config: Of the cluster.
-        secrets: ``key``, ``password`` and ``ca``, as texts.
+        secrets: What its files hold, as :class:`filter_ban.courier.settings.Settings` calls it.
 
     """
 

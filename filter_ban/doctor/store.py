@@ -7,9 +7,12 @@ from typing import Any, Final
 
 import attrs
 
+from filter_ban.config.cluster import Cluster
+
 PART: Final = "cluster"
 IN_OUR_CONFIGURATION: Final = "filter-ban.toml, [cluster]"
 IN_THE_STORES: Final = "valkey.conf or redis.conf"
+IN_THE_SENTINELS: Final = "sentinel.conf"
 MB: Final = 1_000_000
 COMMANDS: Final = (  # that nodes need, as ACL names them
     *("ping", "time", "get", "set", "hset", "hget", "hmget", "hgetall", "hkeys", "hdel"),
@@ -63,13 +66,46 @@ class Place:
         )
 
 
+def rights_line(place: Place, config: Cluster) -> str:
+    """
+    Return the line of a store's configuration that gives nodes their rights; INFO is for the doctor.
+
+    Source: Valkey and Redis, the documentation of ACL.
+
+    """
+    own = [*(["cluster|slots"] if place.kind == "cluster" else []), *(["select"] if place.database else [])]
+    commands = " ".join(f"+{command}" for command in (*COMMANDS, *own, "info"))
+    user = config.user or "filter-ban"
+    return f"user {user} on >PASSWORD resetchannels ~{config.prefix}:* -@all {commands}"
+
+
 @attrs.frozen
 class Login:
-    """As whom we come; ``ca_file`` has the certificates that a server's is checked by."""
+    """
+    As whom we come.
+
+    Args:
+        user: Of a server.
+        password: For that user.
+        ca_file: Has the certificates that a server's is checked by.
+        certificate_file: Has the one that a server is shown.
+        certificate_key_file: Has its key.
+        sentinel_user: Of a Sentinel.
+        sentinel_password: For that user.
+
+    """
 
     user: str = ""
-    password: str = ""
+    password: str = attrs.field(default="", repr=False)
     ca_file: str = ""
+    certificate_file: str = ""
+    certificate_key_file: str = ""
+    sentinel_user: str = ""
+    sentinel_password: str = attrs.field(default="", repr=False)
+
+    def at_sentinels(self) -> "Login":
+        """Return as whom we come to Sentinels."""
+        return attrs.evolve(self, user=self.sentinel_user, password=self.sentinel_password)
 
 
 @attrs.frozen
@@ -115,7 +151,15 @@ class Visit:
 
 
 class StoreError(Exception):
-    """A store cannot be visited: ``kind`` is ``down``, ``tls``, ``login``, ``loading``, ``strange`` or ``library``."""
+    """
+    A store cannot be visited.
+
+    Args:
+        kind: ``down``, ``tls``, ``certificate`` (it is ours that lacks or is refused), ``login``, ``sentinel-login``,
+            ``loading``, ``strange`` or ``library``.
+        why: In the server's words, or ours.
+
+    """
 
     def __init__(self, kind: str, why: str) -> None:
         super().__init__(why)

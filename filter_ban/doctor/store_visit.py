@@ -6,10 +6,12 @@ Nothing of what nodes have written is changed: commands are tried on keys of the
 Needs the extra "cluster".
 """
 
+import asyncio
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -17,9 +19,10 @@ from redis import Redis, exceptions
 from redis.backoff import NoBackoff
 from redis.crc import key_slot
 from redis.retry import Retry
-from redis.sentinel import MasterNotFoundError, Sentinel
 
+from filter_ban import certificate
 from filter_ban.doctor.store import Login, Place, Server, StoreError, Visit
+from filter_ban.refusal import refusal
 
 CONNECT_S: Final = 1.0
 ANSWER_S: Final = 2.0
@@ -60,8 +63,6 @@ def visit(place: Place, login: Login, prefix: str, streams: Mapping[int, str]) -
                 nodes_name=nodes_name,
                 nodes=_or_none(_client_of(nodes_name, servers).hgetall, nodes_name) or {},
             )
-        except MasterNotFoundError:
-            raise StoreError("down", f"no Sentinel can be asked, or none knows {place.name}") from None
         except (exceptions.RedisError, OSError, *_STRANGE) as error:
             raise _failure(error) from error
 
@@ -92,19 +93,21 @@ def _connect(place: Place, login: Login, opened: ExitStack) -> list[_Server]:
     """Return the servers that take writes; *opened* closes the connections."""
     options = {**_options(place, login), "db": place.database}
 
-    def open_at(**where: Any) -> Any:
-        client = Redis(**where, **options)
-        opened.callback(client.close)
-        client.ping()
+    def open_at(host: str, port: int) -> Any:
+        client = opened.enter_context(Redis(host=host, port=port, **options))
+        with _certificate_heeded(place, login, (host, port)):
+            client.ping()
         return client
 
     if place.path:
-        return [_Server(place.path, open_at(unix_socket_path=place.path))]
+        client = opened.enter_context(Redis(unix_socket_path=place.path, **options))
+        client.ping()
+        return [_Server(place.path, client)]
     if place.kind != "cluster":
-        host, port = _master(place, login) if place.kind == "sentinel" else place.hosts[0]
-        return [_Server(_text(host, port), open_at(host=host, port=port))]
+        host, port = _master(place, login.at_sentinels()) if place.kind == "sentinel" else place.hosts[0]
+        return [_Server(_text(host, port), open_at(host, port))]
     slots = _slots(place, open_at)
-    clients = {address: open_at(host=address[0], port=address[1]) for address in {at for _, _, at in slots}}
+    clients = {address: open_at(*address) for address in {at for _, _, at in slots}}
     return [_Server(_text(*address), clients[address], first, last) for first, last, address in slots]
 
 
@@ -113,7 +116,7 @@ def _slots(place: Place, open_at: Callable[..., Any]) -> list[tuple[int, int, tu
     trouble: Exception = ValueError("it has no server")
     for seed, seed_port in place.hosts:
         try:
-            slots = open_at(host=seed, port=seed_port).execute_command("CLUSTER SLOTS")
+            slots = open_at(seed, seed_port).execute_command("CLUSTER SLOTS")
         except exceptions.RedisError as error:
             trouble = error
         else:
@@ -124,11 +127,49 @@ def _slots(place: Place, open_at: Callable[..., Any]) -> list[tuple[int, int, tu
 
 
 def _master(place: Place, login: Login) -> tuple[str, int]:
-    """Return host and port of the server that Sentinels name; they are asked without a password."""
-    make: Any = Sentinel  # which has no types
-    sentinels = make(place.hosts, sentinel_kwargs=_options(place, Login(ca_file=login.ca_file)))
-    host, port = sentinels.discover_master(place.name)
-    return host, port
+    """Return host and port of the server that the first Sentinel to answer names."""
+    trouble = StoreError("down", f"no Sentinel can be asked, or none knows {place.name}")
+    for address in place.hosts:
+        try:
+            named = _ask_sentinel(place, login, address)
+        except (exceptions.RedisError, OSError, *_STRANGE) as error:
+            failure = _failure(error)
+            if failure.kind == "login" or isinstance(error, exceptions.NoPermissionError):
+                failure = StoreError("sentinel-login", str(failure))
+            if failure.kind != "down":
+                trouble = failure
+        else:
+            if named:
+                host, port = named
+                return host.decode(), int(port)
+    raise trouble
+
+
+def _ask_sentinel(place: Place, login: Login, address: tuple[str, int]) -> Any:
+    """Return what a Sentinel says of the server of that name; nothing where it knows none."""
+    host, port = address
+    sentinel: Any = Redis(host=host, port=port, **_options(place, login))
+    with sentinel, _certificate_heeded(place, login, address):
+        return sentinel.execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", place.name)
+
+
+@contextmanager
+def _certificate_heeded(place: Place, login: Login, address: tuple[str, int]) -> Iterator[None]:
+    """Raise what a server has against our certificate, where what it came of says less."""
+    try:
+        yield
+    except exceptions.AuthenticationError:
+        raise
+    except exceptions.ConnectionError:
+        if not place.tls:
+            raise
+        context = ssl.create_default_context(cafile=login.ca_file or None)
+        if login.certificate_file:
+            certificate.load(context, Path(login.certificate_file), Path(login.certificate_key_file))
+        why = asyncio.run(refusal(address, context))
+        if why is None:
+            raise
+        raise exceptions.ConnectionError(str(why)) from why
 
 
 def _text(host: str, port: int) -> str:
@@ -144,7 +185,13 @@ def _options(place: Place, login: Login) -> dict[str, Any]:
         "retry": Retry(NoBackoff(), 0),
     }
     if place.tls:
-        options |= {"ssl": True, "ssl_check_hostname": True, "ssl_ca_certs": login.ca_file or None}
+        options |= {
+            "ssl": True,
+            "ssl_check_hostname": True,
+            "ssl_ca_certs": login.ca_file or None,
+            "ssl_certfile": login.certificate_file or None,
+            "ssl_keyfile": login.certificate_key_file or None,
+        }
     return options
 
 
@@ -165,7 +212,8 @@ def _failure_below(cause: BaseException) -> StoreError | None:
     """Return what is wrong between us and a store, if *cause* says so."""
     match cause:
         case ssl.SSLError():
-            return StoreError("tls", getattr(cause, "verify_message", "") or cause.reason or "no TLS")
+            kind = "certificate" if certificate.is_refused(cause) else "tls"
+            return StoreError(kind, certificate.problem_of(cause))
         case TimeoutError() | exceptions.TimeoutError():
             return StoreError("down", "no answer in time")
         case OSError() if cause.strerror:

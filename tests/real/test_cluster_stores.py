@@ -2,13 +2,14 @@
 """Nodes and the kinds of stores they can have: with TLS and users, several, Sentinels, a cluster; and the roles of nodes."""
 
 import contextlib
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from filter_ban.certificate import ASKED
 from filter_ban.doctor.store import COMMANDS
+from tests.filter_ban.authority import Authority
 from tests.real.farm import STORE, URL, Farm
 from tests.real.polling import wait_until
 from tests.real.store import PORT, REASON, Store, StoreProgram, require
@@ -36,21 +37,6 @@ def redis() -> StoreProgram:
     return require("redis")
 
 
-def certify(folder: Path) -> dict[str, Path]:
-    """Make a certificate of the store's address, signed by an authority of its own; return the files."""
-    files = {name: folder / name for name in ("ca.key", "ca.pem", "key", "request", "pem", "extensions")}
-    files["extensions"].write_text(f"subjectAltName = IP:{STORE}\n")
-    curve = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
-    signed = f"-CA {files['ca.pem']} -CAkey {files['ca.key']} -CAcreateserial -extfile {files['extensions']}"
-    for command in (
-        f"req -x509 {curve} -keyout {files['ca.key']} -out {files['ca.pem']} -subj /CN=authority",
-        f"req {curve} -keyout {files['key']} -out {files['request']} -subj /CN=store",
-        f"x509 -req -in {files['request']} {signed} -out {files['pem']}",
-    ):
-        subprocess.run(["openssl", *command.split()], capture_output=True, timeout=20, check=True)
-    return files
-
-
 def spread(farm: Farm) -> list[str]:
     """Let some clients fail at all nodes, five times in all; return them when all nodes know and refuse them."""
     clients = [farm.client() for _ in range(SOME)]
@@ -66,15 +52,15 @@ def spread(farm: Farm) -> list[str]:
 
 
 def test_tls_and_a_user_with_few_rights(tmp_path: Path, program: StoreProgram) -> None:
-    """Over TLS, as a user who may do no more than the manual says, and with the password from a file."""
-    files = certify(tmp_path)
+    """Over TLS with certificates on both sides, as a user who may do no more than the manual says, with the password from a file."""
+    authority = Authority(tmp_path)
+    store, node = authority.issue("store", STORE), authority.issue("node")
     options = {
         "port": "0",
         "tls-port": str(PORT),
-        "tls-cert-file": str(files["pem"]),
-        "tls-key-file": str(files["key"]),
-        "tls-ca-cert-file": str(files["ca.pem"]),
-        "tls-auth-clients": "no",
+        "tls-cert-file": str(store.file),
+        "tls-key-file": str(store.key_file),
+        "tls-ca-cert-file": str(authority.file),
         "user default": "off",
         f"user {ADMIN[0]}": f"on >{ADMIN[1]} ~* &* +@all",
         "user mail": f"on >{PASSWORD} {RIGHTS}",
@@ -82,23 +68,30 @@ def test_tls_and_a_user_with_few_rights(tmp_path: Path, program: StoreProgram) -
     password_file = tmp_path / "password"
     password_file.write_text(f"{PASSWORD}\n")
     password_file.chmod(0o600)
-    cluster = (
-        f'stores = ["{URL.replace("redis:", "rediss:")}"]\nuser = "mail"\n'
-        f'password_file = "{password_file}"\nca_file = "{files["ca.pem"]}"\n'
+    believed = f'ca_file = "{authority.file}"\n'
+    shown = f'certificate_file = "{node.file}"\ncertificate_key_file = "{node.key_file}"\n'
+    nobody = (
+        f'stores = ["{URL.replace("redis:", "rediss:")}"]\nuser = "mail"\npassword_file = "{password_file}"\n'
     )
     with Farm(tmp_path / "farm", program, options=options, login=ADMIN) as farm:
-        farm.start(2, cluster)
+        farm.start(2, nobody + believed + shown)
         spread(farm)
         assert farm.store.ask("ACL", "LOG") == []
         assert "danger" not in farm.nodes[0].run("doctor", "cluster", check=False)
 
-        stranger = farm.add(cluster=cluster.replace(f'ca_file = "{files["ca.pem"]}"\n', "")).start()
+        stranger = farm.add(cluster=nobody + shown).start()
         wait_until(lambda: "certificate" in problem(farm, -1).lower(), "it does not believe the certificate")
         farm.remove(stranger)
+        stranger = farm.add(cluster=nobody + believed).start()
+        wait_until(lambda: problem(farm, -1) == ASKED, "it is asked for a certificate")
+        assert "certificate_key_file" in stranger.run("doctor", "cluster", check=False)
+        farm.remove(stranger)
         password_file.write_text("another\n")
-        guesser = farm.add(cluster=cluster).start()
+        guesser = farm.add(cluster=nobody + believed + shown).start()
         wait_until(lambda: problem(farm, -1), "it is not let in")
-        assert "another" not in guesser.log.read_text()
+        log = guesser.log.read_text()
+        assert "another" not in log
+        assert "PRIVATE KEY" not in log
 
 
 def problem(farm: Farm, number: int) -> str:

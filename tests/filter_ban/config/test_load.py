@@ -117,6 +117,10 @@ key_file = "/etc/filter-ban.key"
 user = "filter-ban"
 password_file = "/etc/filter-ban.password"
 ca_file = "/etc/ssl/ca.pem"
+certificate_file = "/etc/filter-ban.node.crt"
+certificate_key_file = "/etc/filter-ban.node.key"
+sentinel_user = "asker"
+sentinel_password_file = "/etc/filter-ban.sentinel-password"
 shards = 8
 role = "listen-only"
 trust = ["strikes"]
@@ -227,6 +231,17 @@ def test_every_key_can_be_set() -> None:
             "[cluster]\nstores = ['unix:///a', 'unix:///b']\nshards = 1\nkey_file = '/k'",
             ["cluster.shards = 1: must be at least the number of cluster.stores, 2"],
         ),
+        (
+            "[cluster]\ncertificate_file = '/c'",
+            ["cluster.certificate_file = '/c': needs its private key: cluster.certificate_key_file"],
+        ),
+        (
+            "[cluster]\ncertificate_key_file = '/k'",
+            [
+                "cluster.certificate_key_file = '/k': needs the certificate whose key it is: cluster.certificate_file"
+            ],
+        ),
+        ("[cluster]\ncertificate_file = 'c'", ["cluster.certificate_file = 'c': must be an absolute path"]),
         ("[cluster]\nnode = '-'", ["cluster.node = '-': must be a name of letters"]),
         ("[cluster]\nprefix = '*'", ["cluster.prefix = '*': must be 1 to 100 letters"]),
         ("[cluster]\ntrust = []", ["cluster.trust = []: must be an array of at least 1"]),

@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from filter_ban.cluster.keys import ClusterKeys
+from tests.filter_ban.authority import Authority
 from tests.filter_ban.courier.node import KEY
 from tests.filter_ban.daemon.process import free_port, wait_for
 
@@ -127,14 +128,16 @@ class Sentinel(RedisServer):
     Args:
         folder: For its configuration.
         master: Port of the master.
+        options: Further ones of its configuration.
 
     """
 
     NAME = "mail"
 
-    def __init__(self, folder: Path, master: int) -> None:
+    def __init__(self, folder: Path, master: int, **options: str) -> None:
         folder.mkdir()
         self._master = master
+        self._more = "".join(f"{name} {value}\n" for name, value in options.items())
         super().__init__(folder)
 
     def arguments(self) -> list[str]:
@@ -145,6 +148,7 @@ class Sentinel(RedisServer):
             f"sentinel monitor {self.NAME} 127.0.0.1 {self._master} 1\n"
             f"sentinel down-after-milliseconds {self.NAME} 300\n"
             f"sentinel failover-timeout {self.NAME} 2000\n"
+            f"{self._more}"
         )
         return [str(config), "--sentinel"]
 
@@ -158,3 +162,22 @@ def serving(folder: Path, **options: str) -> Iterator[RedisServer]:
         yield server
     finally:
         server.kill()
+
+
+@contextlib.contextmanager
+def secured(folder: Path, authority: Authority, **options: str) -> Iterator[tuple[RedisServer, str]]:
+    """Run a server and yield it with its URL with TLS."""
+    port = free_port()
+    with serving(folder, **tls_options(authority, port), **options) as server:
+        yield server, f"rediss://127.0.0.1:{port}"
+
+
+def tls_options(authority: Authority, port: int) -> dict[str, str]:
+    """Return the options of a server that speaks TLS on that port, and asks for certificates as it does by default."""
+    pair = authority.issue("store")
+    return {
+        "tls-port": str(port),
+        "tls-cert-file": str(pair.file),
+        "tls-key-file": str(pair.key_file),
+        "tls-ca-cert-file": str(authority.file),
+    }

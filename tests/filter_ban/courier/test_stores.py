@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: ISC
 """Stores of each kind: with TLS and access lists, named by Sentinels, in a cluster, and several of them."""
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
 
+from filter_ban.certificate import ASKED
 from filter_ban.cluster.shards import stream_name
+from tests.filter_ban.authority import Authority
 from tests.filter_ban.courier.node import PREFIX, Nodes, message
-from tests.filter_ban.courier.redis_server import RedisServer, Sentinel, serving
+from tests.filter_ban.courier.redis_server import RedisServer, Sentinel, secured, serving, tls_options
 from tests.filter_ban.daemon.process import free_port, wait_for
 
 PASSWORD = "a password with spaces"
@@ -36,62 +35,38 @@ RIGHTS = [
 ]
 
 
-@attrs.frozen
-class Certificates:
-    """Files of a server, and the certificate by which it is checked."""
-
-    ca: str
-    cert: str
-    key: str
-
-
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """Provide a certificate for 127.0.0.1 that vouches for itself."""
-    if shutil.which("openssl") is None:
-        pytest.skip("needs openssl")
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-            *("-nodes", "-days", "2", "-subj", "/CN=store", "-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-keyout", str(key), "-out", str(cert)),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return Certificates(cert.read_text(), str(cert), str(key))
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Provide who signs the certificates of stores and nodes."""
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
+def shown(authority: Authority) -> dict[str, Any]:
+    """Return the settings of a node that believes *authority*, and shows a certificate that it signed."""
+    certificate, key = authority.issue("node").texts
+    return {"ca": authority.file.read_text(), "certificate": certificate, "certificate_key": key}
 
 
 @pytest.fixture
-def secure(folder: Path, certificates: Certificates) -> Iterator[tuple[RedisServer, str]]:
-    """Provide a server and its URL with TLS."""
-    port = free_port()
-    options = {
-        "tls-port": str(port),
-        "tls-cert-file": certificates.cert,
-        "tls-key-file": certificates.key,
-        "tls-ca-cert-file": certificates.cert,
-        "tls-auth-clients": "no",
-    }
-    with serving(folder / "secure", **options) as server:
-        yield server, f"rediss://127.0.0.1:{port}"
+def secure(folder: Path, authority: Authority) -> Iterator[tuple[RedisServer, str]]:
+    """Provide a server that asks for no certificate, and its URL with TLS."""
+    with secured(folder / "secure", authority, **{"tls-auth-clients": "no"}) as served:
+        yield served
 
 
-def test_tls(secure: tuple[RedisServer, str], couriers: Nodes, certificates: Certificates) -> None:
+def test_tls(secure: tuple[RedisServer, str], couriers: Nodes, authority: Authority) -> None:
     """Inside TLS all is as without."""
-    first, second = couriers.pair(secure[1], ca=certificates.ca)
+    first, second = couriers.pair(secure[1], ca=authority.file.read_text())
     sent = first.publish()
     assert second.until("heard")[2] == sent
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_certificate_of_somebody_else(
-    secure: tuple[RedisServer, str], couriers: Nodes, certificates: Certificates, host: str
+    secure: tuple[RedisServer, str], couriers: Nodes, authority: Authority, host: str
 ) -> None:
     """A server whose certificate nobody vouches for, or that is another's, is told nothing."""
-    ca = certificates.ca if host == "localhost" else ""
+    ca = authority.file.read_text() if host == "localhost" else ""
     node = couriers.start(secure[1].replace("127.0.0.1", host), ca=ca, password=PASSWORD)
     problem = node.until("store", ok=False)[1]["problem"]
     assert "ertificate" in problem or "ostname" in problem
@@ -103,6 +78,45 @@ def test_certificates_that_are_none(secure: tuple[RedisServer, str], couriers: N
     """Certificates that are none are a problem that is told of."""
     node = couriers.start(secure[1], ca=ca)
     assert node.until("store", ok=False)[1]["problem"].startswith("certificates: ")
+
+
+@pytest.mark.parametrize("password", ["", PASSWORD])
+def test_a_certificate_that_is_asked_for(
+    folder: Path, couriers: Nodes, authority: Authority, password: str
+) -> None:
+    """By default a server asks for a certificate: with one all is well, and without one that is said."""
+    with secured(folder / "strict", authority) as (server, url):
+        if password:
+            server.ask("CONFIG", "SET", "requirepass", password)
+        nobody = couriers.start(url, ca=authority.file.read_text(), password=password)
+        assert nobody.until("store", ok=False)[1]["problem"] == ASKED
+        first, second = couriers.pair(url, **shown(authority), password=password)
+        sent = first.publish()
+        assert second.until("heard")[2] == sent
+
+
+def test_a_certificate_that_is_asked_for_in_older_tls(
+    folder: Path, couriers: Nodes, authority: Authority
+) -> None:
+    """Before TLS 1.3 a server says less."""
+    with secured(folder / "strict", authority, **{"tls-protocols": "TLSv1.2"}) as (_, url):
+        nobody = couriers.start(url, ca=authority.file.read_text())
+        assert "cluster.certificate_file" in nobody.until("store", ok=False)[1]["problem"]
+        couriers.start(url, **shown(authority)).until_settled()
+
+
+def test_a_certificate_that_is_refused(
+    folder: Path, couriers: Nodes, authority: Authority, tmp_path: Path
+) -> None:
+    """A certificate that the server does not believe, or that does not fit its key, is a problem that is told of."""
+    stranger = {**shown(authority), **shown(Authority(tmp_path)), "ca": authority.file.read_text()}
+    mixed = {**stranger, "certificate_key": shown(authority)["certificate_key"]}
+    with secured(folder / "strict", authority) as (_, url):
+        node = couriers.start(url, **stranger)
+        assert node.until("store", ok=False)[1]["problem"] == "it does not take our certificate: unknown ca"
+        node = couriers.start(url, **mixed)
+        problem = node.until("store", ok=False)[1]["problem"]
+        assert problem.startswith("certificates: must be the key of the first certificate")
 
 
 @pytest.fixture
@@ -227,3 +241,56 @@ def test_sentinel(folder: Path, couriers: Nodes) -> None:
             assert two.ask("INFO", "replication")["role"] == "master"
         finally:
             sentinel.kill()
+
+
+@pytest.mark.parametrize("user", ["", "asker"])
+def test_a_sentinel_with_a_password(store: RedisServer, folder: Path, couriers: Nodes, user: str) -> None:
+    """A Sentinel may ask for another password than the store, and for a user; without it that is said."""
+    store.ask("CONFIG", "SET", "requirepass", "of-the-store")
+    required = {
+        "user": "default off",
+        "user asker": "on >of-Sentinels -@all +sentinel|get-master-addr-by-name",
+    }
+    options = required if user else {"requirepass": "of-Sentinels"}
+    options[f"sentinel auth-pass {Sentinel.NAME}"] = "of-the-store"
+    sentinel = Sentinel(folder / "sentinel", store.port, **options)
+    try:
+        url = f"redis+sentinel://127.0.0.1:{sentinel.port}/{sentinel.NAME}"
+        for wrong in "", "of-the-store":
+            node = couriers.start(url, password="of-the-store", sentinel_user=user, sentinel_password=wrong)
+            problem = node.until("store", ok=False)[1]["problem"]
+            assert problem.startswith("Sentinel: ")
+            assert "of-the-store" not in problem
+        right = {"sentinel_user": user, "sentinel_password": "of-Sentinels"}
+        first, second = couriers.pair(url, password="of-the-store", **right)
+        sent = first.publish()
+        assert second.until("heard")[2] == sent
+    finally:
+        sentinel.kill()
+
+
+def test_a_sentinel_that_asks_for_a_certificate(folder: Path, couriers: Nodes, authority: Authority) -> None:
+    """Sentinels are shown the certificate, too."""
+    with secured(folder / "one", authority) as (_, store):
+        port = free_port()
+        options = {**tls_options(authority, port), "tls-replication": "yes"}
+        sentinel = Sentinel(folder / "sentinel", int(store.rpartition(":")[2]), **options)
+        try:
+            url = f"rediss+sentinel://127.0.0.1:{port}/{sentinel.NAME}"
+            nobody = couriers.start(url, ca=authority.file.read_text())
+            assert nobody.until("store", ok=False)[1]["problem"] == f"Sentinel: {ASKED}"
+            couriers.start(url, **shown(authority)).until_settled()
+        finally:
+            sentinel.kill()
+
+
+def test_a_cluster_that_asks_for_certificates(folder: Path, couriers: Nodes, authority: Authority) -> None:
+    """The servers of a cluster are shown the certificate, too."""
+    options = {"cluster-enabled": "yes", "cluster-port": str(free_port()), "tls-cluster": "yes"}
+    with secured(folder / "cluster", authority, **options) as (server, seed):
+        server.ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        wait_for(lambda: b"cluster_state:ok" in _text(server.ask("CLUSTER", "INFO")), "the cluster is up")
+        url = seed.replace("rediss", "rediss+cluster")
+        nobody = couriers.start(url, ca=authority.file.read_text())
+        assert nobody.until("store", ok=False)[1]["problem"] == ASKED
+        couriers.start(url, **shown(authority)).until_settled()

@@ -5,14 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
-
-from filter_ban.config import parse_config
 from filter_ban.config.cluster import Cluster
 from filter_ban.doctor.cluster import findings
 from filter_ban.doctor.store import COMMANDS, Login, Place, Server, StoreError, Visit
+from tests.filter_ban.authority import Authority
+from tests.filter_ban.doctor.cluster_node import configured, showing
 
-KEY: Final = "0123456789abcdef"
 RIGHTS: Final = (
     "user filter-ban on >PASSWORD resetchannels ~filter-ban:* -@all "
     + " ".join(f"+{command}" for command in COMMANDS)
@@ -42,25 +40,6 @@ def told(config: Cluster, stores: Stores, status: Mapping[str, Any] | None = Non
     return [str(finding) for finding in findings(config, stores.visit, status or {})]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Return a folder with the files of a node."""
-    for name, text in ("key", f"{KEY}\n"), ("password", "secret\n"), ("ca", "-----BEGIN CERTIFICATE-----"):
-        (tmp_path / name).write_text(text)
-        (tmp_path / name).chmod(0o600)
-    return tmp_path
-
-
-def configured(folder: Path, *urls: str, **more: str) -> Cluster:
-    """Return a configuration with those stores, and all files but those that are changed by *more*."""
-    files = {f"{name}_file": str(folder / name) for name in ("key", "password", "ca")}
-    keys = {**files, "user": "filter-ban", **more}
-    lines = [f"stores = [{', '.join(map(repr, urls or ('rediss://store',)))}]"]
-    return parse_config(
-        "\n".join(["[cluster]", *lines, *(f"{name} = {text!r}" for name, text in keys.items())])
-    ).cluster
-
-
 def test_all_is_well(folder: Path) -> None:
     """Of a cluster that is as it should be nothing is said; each store is asked for its own streams."""
     stores = Stores()
@@ -87,45 +66,6 @@ def test_no_cluster() -> None:
     (finding,) = told(Cluster(), stores)
     assert finding.startswith("cluster: missing: no-cluster: ")
     assert stores.visits == []
-
-
-CLOSED: Final = {
-    "library": (
-        'library-missing: needs the extra "cluster": the library redis is missing; '
-        'run: pip install "filter-ban[cluster]", or the Debian package python3-redis'
-    ),
-    "login": (
-        "login-refused: rediss://store does not take our user and password: why\\x1b; "
-        f"in valkey.conf or redis.conf: {RIGHTS}"
-    ),
-    "tls": (
-        "tls-fails: rediss://store: TLS fails: why\\x1b; "
-        'in filter-ban.toml, [cluster]: ca_file = "…", the certificate that signed the server\'s'
-    ),
-    "loading": (
-        "store-loading: rediss://store still reads its own data back: why\\x1b; run: filter-ban doctor cluster"
-    ),
-    "strange": (
-        "store-strange: rediss://store does not answer as Valkey and Redis do: why\\x1b; "
-        "run: redis-cli --tls -h store -p 6379 ping"
-    ),
-    "down": (
-        "store-down: rediss://store cannot be reached: why\\x1b; until it can, each node judges alone; "
-        "run: redis-cli --tls -h store -p 6379 ping"
-    ),
-}
-
-
-@pytest.mark.parametrize(("kind", "expected"), CLOSED.items())
-def test_stores_that_are_closed(folder: Path, kind: str, expected: str) -> None:
-    """Why a store cannot be visited is one finding, which says what mends it."""
-    assert told(configured(folder), Stores(StoreError(kind, "why\x1b"))) == [f"cluster: danger: {expected}"]
-
-
-def test_unix_socket(folder: Path) -> None:
-    """A store at a unix socket is tried there."""
-    (finding,) = told(configured(folder, "unix:///run/b"), Stores(StoreError("down", "no")))
-    assert finding.endswith("run: redis-cli -s /run/b ping")
 
 
 def test_rights(folder: Path) -> None:
@@ -163,38 +103,33 @@ def test_on_the_way(folder: Path) -> None:
         assert told(configured(folder, url, password_file=""), Stores()) == []
 
 
-def test_files(folder: Path) -> None:
-    """A key that others can read, or that can be guessed, is told; as is what cannot be read."""
-    (folder / "key").write_text("short")
-    (folder / "key").chmod(0o644)
-    assert told(configured(folder), Stores()) == [
-        (
-            "cluster: danger: key-open: cluster.key_file is open to more than its owner and group: who has it can speak for "
-            f"a node; run: chmod o=,g-w {folder}/key"
-        ),
-        (
-            "cluster: danger: key-short: the nodes' key has 5 characters, so that it can be guessed; 16 are needed; "
-            f"run: openssl rand -hex 32 >{folder}/key"
-        ),
-    ]
-    (folder / "key").unlink()
-    (folder / "ca").unlink()
-    assert told(configured(folder), Stores()) == [
-        (
-            "cluster: danger: key-unreadable: cluster.key_file cannot be read: No such file or directory; "
-            f"run: ls -l {folder}/key"
-        ),
-        (
-            "cluster: danger: ca-unreadable: cluster.ca_file cannot be read: No such file or directory; "
-            f"run: ls -l {folder}/ca"
-        ),
-    ]
+def test_closed_store(folder: Path) -> None:
+    """A store that cannot be visited is told."""
+    (finding,) = told(configured(folder), Stores(StoreError("down", "no")))
+    assert finding.startswith("cluster: danger: store-down: rediss://store cannot be reached: no")
 
 
-def test_group(folder: Path) -> None:
-    """The group may read: it is the daemon's where that is not root."""
-    (folder / "key").chmod(0o640)
-    assert told(configured(folder), Stores()) == []
+def test_own_certificate(folder: Path) -> None:
+    """A store is shown our certificate, and Sentinels are asked as whom they want; if it cannot be used, no store is visited."""
+    authority = Authority(folder)
+    pair = authority.issue("node")
+    stores = Stores()
+    more = {"sentinel_user": "asker", "sentinel_password_file": str(folder / "password")}
+    assert told(showing(folder, pair, **more), stores) == []
+    assert stores.visits[0][1] == Login(
+        "filter-ban",
+        "secret",
+        str(folder / "ca"),
+        str(pair.file),
+        str(pair.key_file),
+        sentinel_user="asker",
+        sentinel_password="secret",
+    )
+    assert "secret" not in repr(stores.visits[0][1])
+    stores = Stores()
+    (finding,) = told(showing(folder, authority.locked(pair)), stores)
+    assert finding.startswith("cluster: danger: certificate-key-wrong: ")
+    assert stores.visits == []
 
 
 def test_password_that_cannot_be_read(folder: Path) -> None:
