@@ -121,7 +121,7 @@ class Member:
         self._trusts_bans = BANS in trust
         self._trusts_strikes = STRIKES in trust
         self._admits = admits
-        self._latest_s = 0.0  # when the latest act happened
+        self._latest_s = 0.0  # when the latest of what is known here happened
         self._concluded: OrderedDict[ClientKey, tuple[float, Ban]] = OrderedDict()  # until when to be patient
         self._told: dict[int, _Told] = {}  # by shard being joined: what others have
         self._allowed: OrderedDict[ClientKey, tuple[float, bool]] = OrderedDict()  # when, and whether
@@ -141,7 +141,7 @@ class Member:
         return shards
 
     def stamp(self, now_s: float) -> float:
-        """Return the time of an act of this moment: later than that of every act known here, whatever the clocks say."""
+        """Return the time of an act of this moment: later than all that others have told, whatever the clocks say."""
         self._latest_s = max(now_s, math.nextafter(self._latest_s, math.inf))
         return self._latest_s
 
@@ -203,9 +203,11 @@ class Member:
 
     def _fold(self, notice: Notice, heard: Heard, now_s: float) -> None:
         """Fold one notice."""
-        if time_of(notice) > now_s + AHEAD_S:
+        time_s = time_of(notice)
+        if time_s > now_s + AHEAD_S:
             self.untimely += 1
             return
+        self._latest_s = max(self._latest_s, time_s)
         match notice:
             case Strike() | Reweighing() | Pardon() | Login():
                 if self._trusts_strikes:
@@ -216,7 +218,6 @@ class Member:
                 if self._trusts_bans:
                     self.engine.hear_offence(client, count, last_s)
             case _:
-                self._latest_s = max(self._latest_s, notice.time_s)
                 if self._trusts_bans:
                     self._fold_act(notice, heard)
 

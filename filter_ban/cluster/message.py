@@ -4,8 +4,8 @@ Messages: notices of one node, as they stand in a stream or a snapshot.
 
 A line of JSON says who speaks, ``{"node": name, "started": number, "first": number, "count": number, "offset": seconds,
 "dropped": number}``, and a JSON array of notices follows. ``started`` grows with each start of the node, and notices are
-numbered from there: ``first`` is the number of the first one. ``offset`` is what the store's clock is ahead of the
-node's, and ``dropped`` how many strikes the node could not keep for the store since it started.
+numbered from there: ``first`` is the number of the first one. ``offset`` is what the node tells of how far the store's clock
+is ahead of its own, and ``dropped`` how many strikes the node could not keep for the store since it started.
 """
 
 import json
@@ -39,6 +39,16 @@ class Header:
 
 def pack(header: Header, notices: Sequence[list[Any]]) -> bytes:
     """Return a message of encoded notices."""
+    return _head(header) + json.dumps(notices, separators=(",", ":")).encode()
+
+
+def with_offset(message: bytes, offset_s: float) -> bytes:
+    """Return *message* with another offset: it is whoever puts it into the store that knows the store's clock."""
+    header = attrs.evolve(read_header(message), offset_s=float(offset_s))
+    return _head(header) + message[message.find(b"\n") + 1 :]
+
+
+def _head(header: Header) -> bytes:
     head = {
         "node": header.node,
         "started": header.started,
@@ -47,7 +57,7 @@ def pack(header: Header, notices: Sequence[list[Any]]) -> bytes:
         "offset": header.offset_s,
         "dropped": header.dropped,
     }
-    return b"\n".join(json.dumps(part, separators=(",", ":")).encode() for part in (head, notices))
+    return json.dumps(head, separators=(",", ":")).encode() + b"\n"
 
 
 def read_header(message: bytes) -> Header:

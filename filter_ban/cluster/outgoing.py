@@ -34,7 +34,6 @@ class Outgoing:
     def __init__(self, encoder: Encoder, *, node: str, started: int, shards: int, most: int) -> None:
         self.dropped = 0
         self.published = 0
-        self.offsets_s = [0.0] * shards  # what the clock of the shard's store is ahead of ours
         self._encoder = encoder
         self._node = node
         self._started = started
@@ -88,7 +87,6 @@ class Outgoing:
             started=self._started,
             first=one.next,
             count=len(notices),
-            offset_s=self.offsets_s[shard],
             dropped=self.dropped,
         )
         one.next += len(notices)

@@ -16,7 +16,7 @@ to the courier  with
 =============  ============================================================================================
 to the engine  with
 =============  ============================================================================================
-``store``      index, ok, problem, offset_s, epoch: how a store is; when that changes, and every few seconds
+``store``      index, ok, problem, offset_s, told_offset_s, epoch: how a store is; when that changes, and every few seconds
 ``published``  shard, first
 ``join``       shard: what follows until ``current`` begins with the snapshot
 ``chunk``      shard, id, shift_s; the message: a piece of the snapshot

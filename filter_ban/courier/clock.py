@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: ISC
-"""Clocks that differ: each node measures how far the store's is ahead of its own."""
+"""
+Clocks that differ: each node measures how far the store's is ahead of its own.
+
+It tells the others in whole seconds, and goes by the same itself. So what makes up for the clocks of two nodes is the same
+for both but for the sign, and whichever way a time goes around, it comes back as it was.
+"""
 
 from typing import Final
 
@@ -12,22 +17,18 @@ def offset(before_s: float, store_s: float, after_s: float) -> float:
     return store_s - (before_s + after_s) / 2
 
 
-class Shifts:
+def steady(offset_s: float, told_s: int) -> int:
     """
-    What is added to the times of each node.
+    Return what is told of *offset_s*: whole seconds, 0 if it is about right.
 
-    A shift stays until it is wrong by as much as clocks may differ: one that followed each measurement would give one
+    It stays as *told_s* until that is wrong by as much as clocks may differ: what followed each measurement would give one
     strike several times.
     """
+    if abs(offset_s - told_s) < SAME_S:
+        return told_s
+    return round(offset_s) if abs(offset_s) >= SAME_S else 0
 
-    def __init__(self) -> None:
-        self._shifts: dict[str, int] = {}
 
-    def shift(self, node: str, offset_s: float, own_offset_s: float) -> int:
-        """Return how many seconds the clock of *node* is behind ours; 0 if it is about right."""
-        behind_s = max(-MAX_SHIFT_S, min(offset_s - own_offset_s, MAX_SHIFT_S))
-        known_s = self._shifts.get(node, 0)
-        if abs(behind_s - known_s) < SAME_S:
-            return known_s
-        shift_s = self._shifts[node] = round(behind_s) if abs(behind_s) >= SAME_S else 0
-        return shift_s
+def shift(told_s: float, own_s: int) -> int:
+    """Return how many seconds a node's clock is behind ours, from what it and we tell of the same store's."""
+    return round(max(-MAX_SHIFT_S, min(told_s - own_s, MAX_SHIFT_S)))

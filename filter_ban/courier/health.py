@@ -20,6 +20,7 @@ class Health:
         self._index = index
         self._problems: dict[str, str] = {}
         self.offset_s = 0.0  # how far its clock is ahead of ours
+        self.told_offset_s = 0  # and what is told of that
         self.has_measured = False
         self._epoch = epoch
 
@@ -47,6 +48,7 @@ class Health:
                     "ok": ok,
                     "problem": problem,
                     "offset_s": round(self.offset_s, 3),
+                    "told_offset_s": self.told_offset_s,
                     "epoch": self._epoch,
                 },
             )

@@ -8,6 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+import attrs
+
+from filter_ban.cluster.message import with_offset
 from filter_ban.cluster.shards import snapshot_name, stream_name
 from filter_ban.courier.errand import Errand, Post
 from filter_ban.courier.line import Line, RefusedError, StoreError
@@ -110,8 +113,9 @@ class Keeper(Errand):
     async def _store_chunks(self, line: Line) -> None:
         while self._chunks:
             chunk = self._chunks[0]
+            message = with_offset(chunk.message, self.health.told_offset_s)
             try:
-                await self._writer.store(line, chunk, self._store_s)
+                await self._writer.store(line, attrs.evolve(chunk, message=message), self._store_s)
             except StoreError:
                 self._writer.abandon(chunk.shard)
                 raise

@@ -6,10 +6,12 @@ from typing import Final
 
 import attrs
 
+from filter_ban.cluster.message import with_offset
 from filter_ban.cluster.shards import stream_name
 from filter_ban.courier.errand import Errand, Post
 from filter_ban.courier.inspection import MESSAGE, TAG
 from filter_ban.courier.line import Line, RefusedError, StoreError
+from filter_ban.courier.store_clock import measure
 from filter_ban.courier.stream import is_id
 
 _IDLE_S: Final = 5.0  # so often it is looked whether the connection lives
@@ -38,6 +40,7 @@ class Publisher(Errand):
 
     async def work(self, line: Line) -> None:
         """Publish what there is, and what comes."""
+        await measure(line, self.health)
         while True:
             self._wake.clear()
             if self._parcels:
@@ -75,6 +78,7 @@ class Publisher(Errand):
 
     def _command(self, shard: int, message: bytes) -> tuple[bytes | str | int, ...]:
         stream = stream_name(self.settings.prefix, shard)
+        message = with_offset(message, self.health.told_offset_s)
         return ("XADD", stream, "*", MESSAGE, message, TAG, self.keys.seal(stream, message))
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from filter_ban.cluster.shards import snapshot_name, stream_name
-from filter_ban.courier.clock import Shifts
+from filter_ban.courier.clock import shift
 from filter_ban.courier.errand import Errand, Post
 from filter_ban.courier.inspection import MESSAGE, Finding, Inspector, header_of
 from filter_ban.courier.line import Line, RefusedError, StoreError, TooLargeError
@@ -52,7 +52,6 @@ class Reader(Errand):
         self._became_current = became_current
         place, epochs = post.place, post.settings.epochs
         self._read_epoch = epochs.get(place.store, "") if place.first == place.store else ""
-        self._shifts = Shifts()
         self._entries = _ENTRIES
         streams = [self._stream(shard) for shard in place.shards]
         self._streams = {stream.name: stream for stream in streams}
@@ -136,7 +135,7 @@ class Reader(Errand):
         if message is None or header is None:
             self.desk.refuse("forged" if message is None else "malformed")
         else:
-            shift_s = self._shifts.shift(header.node, header.offset_s, self.health.offset_s)
+            shift_s = shift(header.offset_s, self.health.told_offset_s)
             await self.desk.hand_over("chunk", shard, chunk, shift_s, message)
 
     async def _read(self, line: Line) -> None:
@@ -165,7 +164,7 @@ class Reader(Errand):
             raise StoreError("strange answer")
         finding, header = stream.inspector.inspect(fields, order(entry)[0])
         if header is not None:
-            shift_s = self._shifts.shift(header.node, header.offset_s, self.health.offset_s)
+            shift_s = shift(header.offset_s, self.health.told_offset_s)
             await self.desk.hand_over("heard", stream.shard, entry, shift_s, fields[MESSAGE])
             stream.told = entry
         elif finding is not Finding.OWN and not (finding is Finding.REPLAYED and stream.is_renewed):

@@ -4,7 +4,7 @@
 import time
 from typing import Final
 
-from filter_ban.courier.clock import offset
+from filter_ban.courier.clock import offset, steady
 from filter_ban.courier.health import Health
 from filter_ban.courier.line import Line
 
@@ -26,4 +26,5 @@ async def measure(line: Line, health: Health) -> float:
     if after_s - before_s < _PROMPT_S or not health.has_measured:
         health.offset_s = offset(before_s, store_s, after_s)
         health.has_measured = True
+        health.told_offset_s = steady(health.offset_s, health.told_offset_s)
     return store_s

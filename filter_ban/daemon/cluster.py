@@ -316,9 +316,8 @@ class ClusterLink:
         changed = self.figures.heed_store(facts)
         if facts["epoch"]:
             self._bookmarks.epoch(facts["index"], facts["epoch"])
-        if facts["ok"]:
-            for shard in range(facts["index"], self._config.shards, len(self._config.stores)):
-                self.member.outgoing.offsets_s[shard] = facts["offset_s"]
+        if facts["index"] == 0:  # where there are several, the first stands for all
+            self.member.engine.told_offset_s = facts["told_offset_s"]
         if changed and facts["ok"]:
             _log.info(fact("store-up", store=self._config.stores[facts["index"]]))
         elif changed:
@@ -388,7 +387,6 @@ class ClusterLink:
             started=self._started,
             first=1,
             count=len(rows),
-            offset_s=outgoing.offsets_s[shard],
             dropped=outgoing.dropped,
         )
         self._stored.clear()

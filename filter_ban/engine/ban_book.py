@@ -39,6 +39,7 @@ class BanBook:
     def __init__(self, policy: Policy) -> None:
         self.outbox = Outbox()
         self.policy = policy
+        self.told_offset_s = 0  # what makes of our times those by which nodes of a cluster compare theirs
         self._offences = Offences(policy.forget_s, policy.max_clients)
         self._active = BanTable(policy.ipv4_prefix, policy.ipv6_prefix)
 
@@ -133,7 +134,7 @@ class BanBook:
             reason=reason,
             offence=offence,
             strikes=strikes,
-            reference=make_reference(client, now_s),
+            reference=make_reference(client, now_s + self.told_offset_s),
             firewall=firewall,
             node=node or self.outbox.node,
         )

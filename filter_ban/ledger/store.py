@@ -61,7 +61,7 @@ _ADD_TALLIES: Final = insert(
 )
 _REMEMBER: Final = insert("memory", MEMO_COLUMNS, "ON CONFLICT DO UPDATE SET value = excluded.value")
 _ACTIVE_OF: Final = """
-    SELECT client, id, start_s, end_s, firewall FROM ban
+    SELECT client, id, start_s, end_s, firewall, reference FROM ban
     WHERE client IN (SELECT value FROM json_each(?)) AND lifted_s IS NULL AND (end_s IS NULL OR end_s > ?)
 """
 _LIFT: Final = """
@@ -84,6 +84,14 @@ class _Active(NamedTuple):
     start_s: int
     end_s: int | None
     firewall: int
+    reference: str
+
+    def yields_to(self, ban: Ban) -> bool:
+        """Return whether of two bans with one end, which nodes decided, *ban* holds; whoever records it knows the rest."""
+        ours, other = (self.start_s, self.firewall), (ban.start_s, ban.firewall)
+        return self.end_s == ban.end_s and (
+            other < ours or (other == ours and self.reference != ban.reference)
+        )
 
 
 class Recorded(enum.Enum):
@@ -162,17 +170,17 @@ class Ledger(LedgerReader):
     def _replace(self, ban: Ban, active: Iterable[_Active]) -> Recorded:
         """End those of the *active* bans that *ban* replaces; say what it is beside them."""
         outcome = Recorded.NEW
-        for number, start_s, end_s, firewall in active:
+        for one in active:
+            end_s = one.end_s
             if end_s is not None and end_s <= ban.start_s:
                 continue
-            if end_s == ban.end_s and (ban.start_s, ban.firewall) < (start_s, firewall):
-                # as filter_ban.engine.ban_book.outlasts has it of two that nodes decided
-                self._db.execute("DELETE FROM ban WHERE id = ?", (number,))
-                outcome = Recorded.EXTENDED
-                continue
-            if end_s is None or (ban.end_s is not None and ban.end_s <= end_s):
+            if one.yields_to(ban):
+                self._db.execute("DELETE FROM ban WHERE id = ?", (one.number,))
+            elif end_s is None or (ban.end_s is not None and ban.end_s <= end_s):
                 return Recorded.SHORTER
-            self._db.execute("UPDATE ban SET end_s = ? WHERE id = ?", (max(start_s, ban.start_s), number))
+            else:
+                end_s = max(one.start_s, ban.start_s)
+                self._db.execute("UPDATE ban SET end_s = ? WHERE id = ?", (end_s, one.number))
             outcome = Recorded.EXTENDED
         return outcome
 

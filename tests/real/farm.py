@@ -9,6 +9,7 @@ folder of its own.
 import contextlib
 import itertools
 import json
+import math
 import os
 import signal
 import subprocess
@@ -47,6 +48,33 @@ _OF_A_BAN: Final = (
     "firewall",
 )
 _OF_A_STRIKE: Final = ("time", "kind", "weight", "service")
+_CLOCK: Final = """
+import time
+
+_time, _localtime, _gmtime = time.time, time.localtime, time.gmtime
+time.time = lambda: _time() + {ahead_s}
+time.time_ns = lambda: int(time.time() * 1e9)
+time.localtime = lambda time_s=None: _localtime(time.time() if time_s is None else time_s)
+time.gmtime = lambda time_s=None: _gmtime(time.time() if time_s is None else time_s)
+"""
+
+
+class _Smtpd(Smtpd):
+    """An smtpd on a machine whose clock is *ahead_s* ahead of ours."""
+
+    def __init__(self, daemon: Daemon, ahead_s: float) -> None:
+        self.ahead_s = ahead_s
+        super().__init__(daemon)
+
+    def say(self, *lines: str) -> None:
+        """Send lines; reports and requests have the time of that machine."""
+        super().say(*map(self._stamped, lines))
+
+    def _stamped(self, line: str) -> str:
+        if not line.startswith(("report|", "filter|")):
+            return line
+        kind, version, time_s, rest = line.split("|", 3)
+        return f"{kind}|{version}|{float(time_s) + self.ahead_s:.6f}|{rest}"
 
 
 class Node(Daemon):
@@ -60,6 +88,7 @@ class Node(Daemon):
         cluster: More lines of the table [cluster].
         never: Who is never banned here.
         passwords: Whether a Dovecot may ask.
+        ahead_s: What the clock is ahead of ours, for all programs that are written in Python.
 
     """
 
@@ -72,11 +101,13 @@ class Node(Daemon):
         cluster: str = "",
         never: tuple[str, ...] = (),
         passwords: bool = False,
+        ahead_s: float = 0.0,
     ) -> None:
         folder.mkdir(parents=True)
         self.name = name
         self.network = network
         self.wire = ""  # the store's end
+        self.ahead_s = ahead_s
         self._never = never
         dovecot = f'[dovecot]\nlisten = ["127.0.0.1:{DOVECOT_PORT}"]\n' if passwords else ""
         super().__init__(
@@ -86,13 +117,19 @@ class Node(Daemon):
             f'{dovecot}[cluster]\nnode = "{name}"\n{cluster}',
         )
         self._guesses = itertools.count(1)
-        self._smtpd: Smtpd | None = None
+        self._smtpd: _Smtpd | None = None
 
     def configure(self, settings: str) -> None:
         """Write the configuration, with those who are never banned."""
         super().configure(settings)
         text = self.config.read_text()
         self.config.write_text(f"{text}networks = {json.dumps(self._never)}\n")
+
+    def _environment(self) -> dict[str, str]:
+        environment = super()._environment()
+        if self.ahead_s:  # the interpreter runs it before anything else, in each of its processes
+            (self.folder / "hidden" / "sitecustomize.py").write_text(_CLOCK.format(ahead_s=self.ahead_s))
+        return environment
 
     def start(self) -> "Node":
         """
@@ -141,16 +178,17 @@ class Node(Daemon):
 
     # --- what mail servers do here
 
-    def fail(self, client: str, times: int = 1) -> None:
+    def fail(self, client: str, times: int = 1, *, ago_s: float = 0.0) -> None:
         """Let *client* fail to log in by way of smtpd, each time with another name and password."""
         for _ in range(times):
             guess = f"{self.name}{next(self._guesses)}"
-            self.login(client, f"{guess}@example.org", guess, "fail")
+            self.login(client, f"{guess}@example.org", guess, "fail", ago_s=ago_s)
 
-    def login(self, client: str, user: str, secret: str, result: str = "pass") -> None:
-        """Let *client* try to log in by way of smtpd."""
+    def login(self, client: str, user: str, secret: str, result: str = "pass", *, ago_s: float = 0.0) -> None:
+        """Let *client* try to log in by way of smtpd; *ago_s*: so long ago, and only now it is told."""
         if self._smtpd is None:
-            self._smtpd = Smtpd(self)
+            self._smtpd = _Smtpd(self, self.ahead_s)
+        self._smtpd.ahead_s = self.ahead_s - ago_s
         session, decision = self._smtpd.connect(client)
         if decision == "proceed":
             self._smtpd.login(session, f"AGEA{secret}", user, result)
@@ -170,7 +208,10 @@ class Node(Daemon):
         """Return what a command of the operator prints; *check*: it must succeed."""
         argv = [sys.executable, "-m", "filter_ban", *arguments, "--config", str(self.config)]
         with self.network.entered():
-            return subprocess.run(argv, capture_output=True, text=True, timeout=20, check=check).stdout
+            done = subprocess.run(
+                argv, env=self._environment(), capture_output=True, text=True, timeout=20, check=check
+            )
+        return done.stdout
 
     # --- what is known here
 
@@ -196,13 +237,18 @@ class Node(Daemon):
 
     def kernel(self) -> set[str]:
         """Return the clients that the kernel drops."""
+        return set(self.kernel_left_s())
+
+    def kernel_left_s(self) -> dict[str, float]:
+        """Return the clients that the kernel drops, and for how long still; for ever is infinite."""
         argv = ["nft", "--json", "list", "table", *_TABLE]
         with self.network.entered():
             listed = subprocess.run(argv, capture_output=True, timeout=20, check=False)
         if listed.returncode:  # there is no table yet
-            return set()
+            return {}
         sets = (part["set"] for part in json.loads(listed.stdout)["nftables"] if "set" in part)
-        return {element["elem"]["val"] for one in sets for element in one.get("elem", ())}
+        elements = [element["elem"] for one in sets for element in one.get("elem", ())]
+        return {element["val"]: element.get("expires", math.inf) for element in elements}
 
     def wait_until_banned(self, *clients: str) -> None:
         """Wait until it refuses *clients*, and its kernel drops them."""

@@ -14,9 +14,9 @@ from typing import Final, Protocol
 import attrs
 
 from filter_ban.cluster.keys import ClusterKeys
-from filter_ban.cluster.message import Header, read_header
+from filter_ban.cluster.message import Header, read_header, with_offset
 from filter_ban.cluster.shards import snapshot_name, stream_name
-from filter_ban.courier.clock import Shifts
+from filter_ban.courier.clock import shift, steady
 from filter_ban.courier.inspection import MESSAGE, TAG, Finding, Inspector, is_sealed
 from filter_ban.courier.sequences import Sequences
 from tests.bench.cluster.link import Link
@@ -33,9 +33,6 @@ PATIENCE_S: Final = 5.0  # for the snapshot of an epoch that is not ours
 
 class EngineSide(Protocol):
     """What the courier tells; see :mod:`filter_ban.cluster.wire`."""
-
-    def connected(self, shard: int, offset_s: float) -> None:
-        """Be told how far the clock of the shard's store is ahead of the node's."""
 
     def join(self, shard: int) -> None:
         """Expect the snapshot and all of the stream."""
@@ -118,7 +115,6 @@ class Courier:
         self._keys = keys
         self._engine = engine
         self._links = links
-        self._shifts = Shifts()
         self.shards = [self._shard(number, links[number % len(links)]) for number in range(shards)]
         for shard, earlier in zip(self.shards, before.shards if before else (), strict=False):
             shard.position, shard.epoch = earlier.position, earlier.epoch
@@ -133,9 +129,9 @@ class Courier:
         inspector = Inspector(stream, self._keys, self._node, self._started, Sequences())
         return Shard(number, link, inspector, stream, snapshot_name(PREFIX, number))
 
-    def _offset_s(self, link: Link) -> float:
-        """Return what a store's clock is ahead of the node's."""
-        return link.store.now_s - self._world.now_s - self._ahead_s
+    def _offset_s(self, link: Link) -> int:
+        """Return what is told of how far a store's clock is ahead of the node's."""
+        return steady(link.store.now_s - self._world.now_s - self._ahead_s, 0)
 
     @property
     def is_current(self) -> bool:
@@ -147,6 +143,7 @@ class Courier:
     def publish(self, shard: int, first: int, message: bytes) -> None:
         """Put a message that begins with the notice *first* into the stream of its shard, however long that takes."""
         state = self.shards[shard]
+        message = with_offset(message, self._offset_s(state.link))
         tag = self._keys.seal(state.stream, message)
 
         def published(_: None) -> None:
@@ -192,7 +189,6 @@ class Courier:
                 self._world.after(LOOK_S, lambda: link.call(look, begin, again))
                 return
             for shard in shards:
-                self._engine.connected(shard.number, self._offset_s(link))
                 self._begin(shard, sight)
             if sight.is_ours:
                 self._compose()
@@ -236,7 +232,7 @@ class Courier:
             self._hand_over(shard, header, entry.message)
 
     def _hand_over(self, shard: Shard, header: Header, message: bytes) -> None:
-        shift_s = self._shifts.shift(header.node, header.offset_s, self._offset_s(shard.link))
+        shift_s = shift(header.offset_s, self._offset_s(shard.link))
         self._engine.heard(shard.number, header, message, shift_s)
 
     def _look_whether_current(self, shard: Shard) -> None:
@@ -260,6 +256,7 @@ class Courier:
             self._put(self.shards[number], messages)
 
     def _put(self, shard: Shard, messages: list[bytes]) -> None:
+        messages = [with_offset(message, self._offset_s(shard.link)) for message in messages]
         places = [place(shard, self._generation, index) for index in range(len(messages))]
         tags = map(self._keys.seal, places, messages)
         chunks = tuple(Entry(BEGINNING, message, tag) for message, tag in zip(messages, tags, strict=True))

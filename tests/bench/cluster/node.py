@@ -233,10 +233,6 @@ class Node:
 
     # --- what the courier tells
 
-    def connected(self, shard: int, offset_s: float) -> None:
-        """Be told how far the clock of the shard's store is ahead."""
-        self.member.outgoing.offsets_s[shard] = offset_s
-
     def published(self, shard: int, first: int) -> None:
         """Go on with *shard*, whose message that begins with the notice *first* has been taken."""
         self.member.outgoing.confirm(shard, first)
@@ -269,8 +265,7 @@ class Node:
             rows[shard_of(parse_network(row[1]), self._shape.shards)].append(row)
         for shard, own in enumerate(rows):
             chunks = [own[at : at + MAX_NOTICES] for at in range(0, len(own), MAX_NOTICES)]
-            yield shard, [self._pack(shard, chunk) for chunk in chunks]
+            yield shard, [self._pack(chunk) for chunk in chunks]
 
-    def _pack(self, shard: int, rows: list[list[object]]) -> bytes:
-        offset_s = self.member.outgoing.offsets_s[shard]
-        return pack(Header(node=self.name, started=0, first=1, count=len(rows), offset_s=offset_s), rows)
+    def _pack(self, rows: list[list[object]]) -> bytes:
+        return pack(Header(node=self.name, started=0, first=1, count=len(rows)), rows)

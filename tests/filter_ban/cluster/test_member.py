@@ -194,7 +194,8 @@ def test_acts_are_said() -> None:
 
 @given(
     st.lists(
-        st.tuples(st.floats(-1e4, 1e4), st.sampled_from(["stamp", "lift", "allow", "disallow"])), min_size=1
+        st.tuples(st.floats(-1e4, 1e4), st.sampled_from(["stamp", "login", "lift", "allow", "disallow"])),
+        min_size=1,
     )
 )
 def test_stamps_grow(steps: list[tuple[float, str]]) -> None:
@@ -210,12 +211,13 @@ def test_stamps_grow(steps: list[tuple[float, str]]) -> None:
                 latest_s = stamp_s
             case _:
                 time_s = NOW_S + min(at_s, AHEAD_S)
-                acts: dict[str, Notice] = {
+                notices: dict[str, Notice] = {
+                    "login": Login(BOT, 1, time_s),
                     "lift": Lifted(BOT, time_s, "x"),
                     "allow": Allowed(allowance(), time_s),
                     "disallow": Disallowed(OFFICE, time_s),
                 }
-                node.hear(acts[what])
+                node.hear(notices[what])
                 latest_s = max(latest_s, time_s)
 
 

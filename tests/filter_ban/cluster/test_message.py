@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: ISC
 """Messages say who speaks and what; anything else is refused with ValueError."""
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filter_ban.cluster.message import Header, pack, read_header, read_notices
+from filter_ban.cluster.message import Header, pack, read_header, read_notices, with_offset
 
 HEADER = Header(node="mx1", started=17, first=5, count=2, offset_s=-0.25, dropped=3)
 
@@ -16,6 +17,12 @@ def test_a_message_is_read_as_it_was_written() -> None:
     assert read_header(message) == HEADER
     assert read_header(message).last == 6
     assert read_notices(message) == [["lift", "192.0.2.7", 1.5, ""], ["disallow", "192.0.2.0/24", 2]]
+
+
+def test_the_offset_is_put_in_later() -> None:
+    """With another offset a message is what it would have been, had it been known."""
+    notices = [["lift", "192.0.2.7", 1.5, ""]]
+    assert with_offset(pack(HEADER, notices), 240) == pack(attrs.evolve(HEADER, offset_s=240.0), notices)
 
 
 def test_nobody_can_put_a_second_header_in() -> None:

@@ -522,7 +522,7 @@ def test_bookmarks_are_in_the_ledger(tmp_path: Path, fakes: FakeCouriers) -> Non
     started: list[int] = []
 
     async def first(node: Node) -> None:
-        fakes.last.say("store", index=0, ok=True, problem="", offset_s=0.0, epoch="e1")
+        fakes.last.say("store", index=0, ok=True, problem="", offset_s=0.0, told_offset_s=0, epoch="e1")
         fakes.last.say("heard", message("mx2", 1, strike()), shard=0, id="5-0", shift_s=0)
         fakes.last.say("passed", shard=0, id="6-1")
         fakes.last.say("chunk", message("mx3", 1, ban(OTHER)), shard=0, id="c1", shift_s=0)
@@ -637,17 +637,17 @@ def test_status(tmp_path: Path, fakes: FakeCouriers, caplog: pytest.LogCaptureFi
         assert (told["ok"], told["problem"]) == (False, "not reached yet")
         assert (node.cluster["courier"], node.cluster["peers"]) == (fakes.last.pid, [])
 
-        fakes.last.say("store", **store, ok=True, problem="", offset_s=-1.5)
+        fakes.last.say("store", **store, ok=True, problem="", offset_s=-2.5, told_offset_s=-2)
         fakes.last.say("current", shard=0)
         fakes.last.say("peers", peers={"mx3": {"lag": 1}, "mx2": {"lag": 0}})
         await until(lambda: bool(node.cluster["peers"]))
         (told,) = node.cluster["stores"]
-        assert (told["ok"], told["problem"], told["offset"]) == (True, "", -1.5)
-        assert node.link.member.outgoing.offsets_s == [-1.5]
+        assert (told["ok"], told["problem"], told["offset"]) == (True, "", -2.5)
+        assert node.link.member.engine.told_offset_s == -2
         assert node.cluster["peers"] == [{"node": "mx2", "lag": 0}, {"node": "mx3", "lag": 1}]
         assert node.cluster["current"] is True
 
-        fakes.last.say("store", **store, ok=False, problem="OOM", offset_s=0.0)
+        fakes.last.say("store", **store, ok=False, problem="OOM", offset_s=0.0, told_offset_s=0)
         await until(lambda: not node.cluster["stores"][0]["ok"])
         assert node.cluster["stores"][0]["problem"] == "OOM"
         fakes.last.close()

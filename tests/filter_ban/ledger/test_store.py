@@ -381,4 +381,7 @@ def test_of_two_bans_with_one_end_the_one_that_outlasts_is_kept(ledger: Ledger, 
     assert ledger.record_bans([wide]) == [Recorded.NEW]
     assert ledger.record_bans([narrow]) == [Recorded.EXTENDED]
     assert ledger.record_bans([wide]) == [Recorded.SHORTER]
-    assert list(ledger.active_bans(NOW_S + 1)) == [narrow]
+    renamed = attrs.evolve(narrow, reference="another")
+    assert ledger.record_bans([renamed]) == [Recorded.EXTENDED]
+    assert ledger.record_bans([renamed]) == [Recorded.SHORTER]
+    assert list(ledger.active_bans(NOW_S + 1)) == [renamed]
