@@ -2,6 +2,7 @@
 """How long work shares the loop with answers to servers: in pieces, and of all such work one piece a round."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterable
 from itertools import islice
 from typing import Final, TypeVar
@@ -24,6 +25,7 @@ class Turns:
     async def next(self) -> None:
         """Wait until it is the caller's turn to do a piece of work."""
         async with self._lock:
+            os.sched_yield()  # else whoever waits for this core, a mail server perhaps, waits for some milliseconds
             await asyncio.sleep(0)
 
     async def pieces(self, items: Iterable[T], size: int = PIECE) -> AsyncIterator[list[T]]:
