@@ -17,13 +17,13 @@ from filter_ban import __version__
 from filter_ban.client import ClientKey, key_text, parse_network
 from filter_ban.cluster.bookmarks import DISALLOWED, LIFTED, Bookmarks
 from filter_ban.cluster.member import Heard, Member
-from filter_ban.cluster.message import MAX_NOTICES, Header, pack, read_header, read_notices
-from filter_ban.cluster.notice import Allowed, Decoder, Disallowed, Encoder, Lifted, subject
-from filter_ban.cluster.shards import shard_of
+from filter_ban.cluster.message import Header, read_header, read_notices
+from filter_ban.cluster.notice import Allowed, Decoder, Disallowed, Encoder, Lifted
 from filter_ban.cluster.wire import Frame
 from filter_ban.config.cluster import LISTEN_ONLY, Cluster
 from filter_ban.courier.settings import Settings
 from filter_ban.daemon.cluster_figures import ClusterFigures
+from filter_ban.daemon.composer import Composer
 from filter_ban.daemon.couriers import Couriers
 from filter_ban.daemon.turns import PIECE
 from filter_ban.engine.outbox import Outbox
@@ -81,14 +81,20 @@ class ClusterLink:
             buffer=config.buffer,
             admits=service.admits,
         )
-        self._encoder = Encoder(config.secret_bits)
         self._node = node
         self._loop = asyncio.get_running_loop()
         self._couriers = Couriers(opened=self._opened, heed=self._heed, closed=self._closed)
         self._timers: dict[int, asyncio.TimerHandle] = {}  # by shard
         self._next_s = [0.0] * config.shards  # when the shard may have its next message
-        self._stored: asyncio.Event = asyncio.Event()
-        self._composing: asyncio.Task[None] | None = None
+        self._composer = Composer(
+            node=node,
+            started=self._started,
+            shards=config.shards,
+            encoder=Encoder(config.secret_bits),
+            turns=service.turns,
+            send=self._couriers.send,
+            figures=self.figures,
+        )
 
     @property
     def speaks(self) -> bool:
@@ -218,8 +224,7 @@ class ClusterLink:
         self._speak(range(self._config.shards))
 
     def _closed(self, why: str) -> None:
-        if self._composing is not None:
-            self._composing.cancel()
+        self._composer.stop()
         self.figures.lost_courier(why)
 
     def _settings(self) -> Settings:
@@ -288,8 +293,7 @@ class ClusterLink:
             case "current":
                 await self._reconcile(facts["shard"])
             case "compose":
-                if self._composing is None or self._composing.done():
-                    self._composing = self._loop.create_task(self._compose())
+                self._composer.begin(self.member.memory(self._service.allowed.values()))
             case _:
                 self._note(verb, facts)
 
@@ -304,7 +308,7 @@ class ClusterLink:
                 self.figures.current.discard(facts["shard"])
                 self.member.join(facts["shard"])
             case "stored":
-                self._stored.set()
+                self._composer.stored()
             case "store":
                 self._heed_store(facts)
             case "refused":
@@ -361,37 +365,6 @@ class ClusterLink:
         self.figures.current.add(shard)
         if len(self.figures.current) == self._config.shards:
             _log.info(fact("cluster-current", node=self._node, bans=len(service.engine.bans)))
-
-    async def _compose(self) -> None:
-        """Hand over a snapshot of what this node knows."""
-        shards = self._config.shards
-        rows: list[list[Any]] = [[] for _ in range(shards)]
-        sent = [0] * shards
-        memory = self.member.memory(self._service.allowed.values())
-        async for notices in self._service.turns.pieces(memory):
-            for notice in notices:
-                shard = shard_of(subject(notice), shards)
-                rows[shard].append(self._encoder.encode(notice))
-                if len(rows[shard]) == MAX_NOTICES:
-                    chunk, rows[shard] = rows[shard], []
-                    await self._store(shard, sent[shard], chunk, last=False)
-                    sent[shard] += 1
-        for shard in range(shards):
-            await self._store(shard, sent[shard], rows[shard], last=True)
-        self.figures.snapshot_s = time.time()
-
-    async def _store(self, shard: int, index: int, rows: list[list[Any]], *, last: bool) -> None:
-        outgoing = self.member.outgoing
-        header = Header(
-            node=self._node,
-            started=self._started,
-            first=1,
-            count=len(rows),
-            dropped=outgoing.dropped,
-        )
-        self._stored.clear()
-        self._couriers.send("chunk", {"shard": shard, "index": index, "last": last}, pack(header, rows))
-        await self._stored.wait()
 
     def document(self) -> dict[str, Any]:
         """Return how the cluster is, for ``status``."""
