@@ -10,6 +10,7 @@ STARTED: Final = "cluster started"
 _POSITION: Final = "cluster position"  # shard: id of the last entry that was folded
 _HEARD: Final = "cluster heard"  # shard, node: its start, and the number of its last notice
 _EPOCH: Final = "cluster epoch"  # store: what its content is called
+_OFFSET: Final = "cluster offset"  # store: what was told of how far its clock is from ours
 _WAITING: Final = "cluster waiting"  # when the oldest strike or login happened that the store may not have
 LIFTED: Final = "cluster lifted"  # client: when, where the ledger has no ban that says so
 DISALLOWED: Final = "cluster disallowed"  # network: when
@@ -52,6 +53,16 @@ class Bookmarks:
     def epoch(self, store: int, name: str) -> None:
         """Take note of what the content of a store is called; another one has other entries."""
         self._note(f"{_EPOCH} {store}", name)
+
+    def offset(self, store: int, told_s: int) -> None:
+        """Take note of what is told of how far the clock of a store is from ours; a time must not be told as two."""
+        name = f"{_OFFSET} {store}"
+        if told_s or name in self._values:
+            self._note(name, str(told_s))
+
+    def told_offset_s(self, store: int) -> int:
+        """Return what was told of that last."""
+        return int(self._values.get(f"{_OFFSET} {store}", 0))
 
     @property
     def waiting_s(self) -> float:
@@ -100,6 +111,7 @@ class Bookmarks:
         positions: dict[int, str] = {}
         heard: dict[int, dict[str, tuple[int, int]]] = {}
         epochs: dict[int, str] = {}
+        told_offsets_s: dict[int, int] = {}
         for name, value in self._values.items():
             match name.split(" "):
                 case ["cluster", "position", shard]:
@@ -109,7 +121,14 @@ class Bookmarks:
                     heard.setdefault(int(shard), {})[node] = int(started), int(number)
                 case ["cluster", "epoch", store]:
                     epochs[int(store)] = value
-        return {"positions": positions, "heard": heard, "epochs": epochs}
+                case ["cluster", "offset", store]:
+                    told_offsets_s[int(store)] = int(value)
+        return {
+            "positions": positions,
+            "heard": heard,
+            "epochs": epochs,
+            "told_offsets_s": told_offsets_s,
+        }
 
     def _note(self, name: str, value: str) -> None:
         if self._values.get(name) != value:

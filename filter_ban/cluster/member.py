@@ -37,6 +37,7 @@ from filter_ban.model import HERE, Allowance, Ban, Login, Pardon, Reweighing, St
 
 AHEAD_S: Final = 60.0  # what is said to happen later than that is not believed
 _PATIENCE_S: Final = 0.25  # so long, and up to three times that, others have to say what we concluded too
+_MAX_ASIDE: Final = 10_000  # bans that are not in force only because of who is let in
 _MAX_ALLOWED: Final = 100_000  # networks of which it is known when they were last let in, or no more
 
 
@@ -66,10 +67,11 @@ class Heard:
 
 @attrs.define
 class _Told:
-    """The bans and lifts that others are known to have."""
+    """The bans, lifts and removed allowances that others are known to have."""
 
     bans: dict[ClientKey, Ban] = attrs.Factory(dict)
     lifts: dict[ClientKey, float] = attrs.Factory(dict)
+    disallowed: dict[ClientKey, float] = attrs.Factory(dict)
 
     def heed(self, notice: Notice) -> None:
         match notice:
@@ -77,6 +79,8 @@ class _Told:
                 self.bans[notice.client] = notice
             case Lifted(client, time_s, _):
                 self.lifts[client] = max(time_s, self.lifts.get(client, 0.0))
+            case Disallowed(client, time_s):
+                self.disallowed[client] = max(time_s, self.disallowed.get(client, 0.0))
 
 
 class Member:
@@ -123,6 +127,7 @@ class Member:
         self._admits = admits
         self._latest_s = 0.0  # when the latest of what is known here happened
         self._concluded: OrderedDict[ClientKey, tuple[float, Ban]] = OrderedDict()  # until when to be patient
+        self._aside: OrderedDict[ClientKey, Ban] = OrderedDict()  # of whom this node does not ban for now
         self._told: dict[int, _Told] = {}  # by shard being joined: what others have
         self._allowed: OrderedDict[ClientKey, tuple[float, bool]] = OrderedDict()  # when, and whether
 
@@ -248,6 +253,32 @@ class Member:
             self.engine.hear_ban(ban, now_s)
         else:
             self.refused += 1
+            self._set_aside(ban)
+
+    def _set_aside(self, ban: Ban) -> None:
+        known = self._aside.pop(ban.client, ban)
+        self._aside[ban.client] = known if outlasts(known, ban) else ban
+        if len(self._aside) > _MAX_ASIDE:
+            self._aside.popitem(last=False)
+
+    def spare(self, bans: Iterable[Ban], now_s: float) -> Heard:
+        """
+        Set *bans* aside that have ended because the operator lets somebody in; return what is in force again.
+
+        Those are bans of whom he lets in no more. A ban holds whether it is heard of before that or after; what a lift
+        has voided stays so.
+        """
+        for ban in bans:
+            if ban.node != HERE:
+                self._set_aside(ban)
+        heard = Heard()
+        own, self.engine.outbox = self.engine.outbox, heard.outbox
+        try:
+            for client in [client for client in self._aside if self._admits(client)]:
+                self.engine.hear_ban(self._aside.pop(client), now_s)
+        finally:
+            self.engine.outbox = own
+        return heard
 
     def _fold_act(self, act: Lifted | Allowed | Disallowed, heard: Heard) -> None:
         match act:
@@ -299,20 +330,29 @@ class Member:
             client = ban.client
             if shard_of(client, self.shards) == shard and ban.node != HERE:
                 known = told.bans.get(client)
-                if known is None or outlasts(ban, known):
-                    self.outgoing.add(ban)
+                lifted_s = self.engine.lifted_s(client)
+                if known is not None and known.start_s > lifted_s and not outlasts(ban, known):
+                    continue
+                if told.lifts.get(client, 0.0) < lifted_s:  # first: what it ends may last longer than ours
+                    told.lifts[client] = lifted_s
+                    self.outgoing.add(Lifted(client, lifted_s, "operator"))
+                self.outgoing.add(ban)
         for allowance in allowances:
             if shard_of(allowance.client, self.shards) == shard and not allowance.here:
                 self.outgoing.add(Allowed(allowance, self._time_allowed(allowance)))
 
     def joined(self, shard: int) -> None:
-        """End joining, and say what lifts the others lack."""
+        """End joining, and say what lifts and removed allowances the others lack."""
         told = self._told.pop(shard, None)
         if told is None or not self._speaks:
             return
         for client, time_s in self.engine.lifts():
             if shard_of(client, self.shards) == shard and told.lifts.get(client, 0.0) < time_s:
                 self.outgoing.add(Lifted(client, time_s, "operator"))
+        for client, (time_s, allowed) in self._allowed.items():
+            is_here = shard_of(client, self.shards) == shard
+            if not allowed and is_here and told.disallowed.get(client, 0.0) < time_s:
+                self.outgoing.add(Disallowed(client, time_s))
 
     # --- for those who come later
 

@@ -37,7 +37,8 @@ class Courier:
         self._desk = desk
         self._keys = ClusterKeys(settings.key.encode())
         self._healths = [
-            Health(desk, index, settings.epochs.get(index, "")) for index in range(len(settings.stores))
+            Health(desk, index, settings.epochs.get(index, ""), settings.told_offsets_s.get(index, 0))
+            for index in range(len(settings.stores))
         ]
         self._publishers: dict[int, Publisher] = {}  # by shard
         self._keepers: dict[int, Keeper] = {}  # by shard

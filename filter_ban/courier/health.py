@@ -12,15 +12,16 @@ class Health:
         desk: The way to the engine.
         index: Of the store.
         epoch: What its content was called when last seen.
+        told_offset_s: What was told of its clock before.
 
     """
 
-    def __init__(self, desk: Desk, index: int, epoch: str = "") -> None:
+    def __init__(self, desk: Desk, index: int, epoch: str = "", told_offset_s: int = 0) -> None:
         self._desk = desk
         self._index = index
         self._problems: dict[str, str] = {}
         self.offset_s = 0.0  # how far its clock is ahead of ours
-        self.told_offset_s = 0  # and what is told of that
+        self.told_offset_s = told_offset_s  # and what is told of that
         self.has_measured = False
         self._epoch = epoch
 

@@ -15,9 +15,11 @@ class Settings:
     """
     Where the stores are, who this node is, and how far it has read.
 
+    ``trusts_bans``: others' bans are believed.
     ``ca``, ``certificate`` and ``certificate_key`` are texts in PEM.
     ``positions`` has the id of the last entry of each shard that is folded, ``heard`` the start of each node and the
-    number of its last notice there, ``epochs`` what the content of each store is called.
+    number of its last notice there, ``epochs`` what the content of each store is called,
+    ``told_offsets_s`` what was told of how far the clock of each is ahead of ours.
     """
 
     stores: tuple[str, ...]
@@ -25,6 +27,7 @@ class Settings:
     node: str
     started: int
     role: str
+    trusts_bans: bool = True
     shards: int
     key: str = attrs.field(repr=False)
     user: str = ""
@@ -37,6 +40,7 @@ class Settings:
     positions: dict[int, str] = attrs.Factory(dict)
     heard: dict[int, dict[str, tuple[int, int]]] = attrs.Factory(dict)
     epochs: dict[int, str] = attrs.Factory(dict)
+    told_offsets_s: dict[int, int] = attrs.Factory(dict)
     retention_s: int
     max_mb: int
     snapshot_s: int
@@ -53,8 +57,8 @@ class Settings:
 
     @property
     def composes(self) -> bool:
-        """Whether it writes snapshots: only who hears all and tells all knows what belongs in one."""
-        return self.role == _FULL
+        """Whether it writes snapshots: only who hears all, believes in bans and tells all knows what belongs in one."""
+        return self.role == _FULL and self.trusts_bans
 
     def shards_on(self, store: int) -> range:
         """Return the shards that are on the store of that index."""
@@ -77,5 +81,6 @@ class Settings:
                     for shard, nodes in facts["heard"].items()
                 },
                 "epochs": {int(store): epoch for store, epoch in facts["epochs"].items()},
+                "told_offsets_s": {int(store): told for store, told in facts["told_offsets_s"].items()},
             }
         )

@@ -11,8 +11,6 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
-
 from filter_ban import __version__
 from filter_ban.client import ClientKey, key_text, parse_network
 from filter_ban.cluster.bookmarks import DISALLOWED, LIFTED, Bookmarks
@@ -20,7 +18,7 @@ from filter_ban.cluster.member import Heard, Member
 from filter_ban.cluster.message import Header, read_header, read_notices
 from filter_ban.cluster.notice import Allowed, Decoder, Disallowed, Encoder, Lifted
 from filter_ban.cluster.wire import Frame
-from filter_ban.config.cluster import LISTEN_ONLY, Cluster
+from filter_ban.config.cluster import BANS, LISTEN_ONLY, Cluster
 from filter_ban.courier.settings import Settings
 from filter_ban.daemon.cluster_figures import ClusterFigures
 from filter_ban.daemon.composer import Composer
@@ -81,6 +79,7 @@ class ClusterLink:
             buffer=config.buffer,
             admits=service.admits,
         )
+        engine.told_offset_s = bookmarks.told_offset_s(0)
         self._node = node
         self._loop = asyncio.get_running_loop()
         self._couriers = Couriers(opened=self._opened, heed=self._heed, closed=self._closed)
@@ -128,7 +127,10 @@ class ClusterLink:
 
     def banned(self, bans: Iterable[Ban]) -> None:
         """Tell others whom the operator has banned; a ban of this node alone that he asks for again is one of all."""
-        self._act(attrs.evolve(ban, node="") if ban.node == HERE else ban for ban in bans)
+        bans = list(bans)
+        shared = [self.member.engine.share(ban) for ban in bans if ban.node == HERE]
+        self._service.writer.record(shared)
+        self._act([ban for ban in bans if ban.node != HERE] + shared)
 
     def lifted(self, clients: Iterable[ClientKey], bans: Iterable[Ban], time_s: float) -> None:
         """
@@ -147,9 +149,27 @@ class ClusterLink:
         self._act(acts)
         self._act(Lifted(ban.client, max(time_s, ban.start_s), "operator") for ban in bans)
 
-    def allowed(self, allowances: Iterable[Allowance]) -> None:
-        """Tell others whom the operator lets in."""
+    def allowed(self, allowances: Iterable[Allowance], bans: Iterable[Ban]) -> None:
+        """
+        Tell others whom the operator lets in.
+
+        What was until then is void, also when they are let in no more.
+
+        Args:
+            allowances: In force here already.
+            bans: Lifted here by them.
+
+        """
+        allowances = list(allowances)
+        clients = [one.client for one in allowances] + [ban.client for ban in bans]
+        self.lifted(dict.fromkeys(clients), (), self.stamp())
         self._act(Allowed(allowance, self.stamp()) for allowance in allowances)
+
+    def spare(self, bans: Iterable[Ban]) -> None:
+        """Set *bans* aside that have ended because somebody is let in, and put in force those of who is no more."""
+        begun = self._service.take_over(self.member.spare(bans, time.time()))
+        if begun:
+            self._service.announce(begun)
 
     def disallowed(self, clients: Iterable[ClientKey]) -> None:
         """Tell others whom the operator lets in no more."""
@@ -235,6 +255,7 @@ class ClusterLink:
             node=self._node,
             started=self._started,
             role=config.role,
+            trusts_bans=BANS in config.trust,
             shards=config.shards,
             user=config.user,
             sentinel_user=config.sentinel_user,
@@ -320,6 +341,8 @@ class ClusterLink:
         changed = self.figures.heed_store(facts)
         if facts["epoch"]:
             self._bookmarks.epoch(facts["index"], facts["epoch"])
+        if facts["ok"]:
+            self._bookmarks.offset(facts["index"], facts["told_offset_s"])
         if facts["index"] == 0:  # where there are several, the first stands for all
             self.member.engine.told_offset_s = facts["told_offset_s"]
         if changed and facts["ok"]:

@@ -87,7 +87,7 @@ class Service:
         self.clients = Clients(policy)
         self.restoring = True
         self.turns = Turns()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
         self.stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         ledger, user_key = recall.open_ledger(ledger_path)
@@ -190,7 +190,7 @@ class Service:
         async for past in self.turns.pieces(offences):
             self.engine.restore((), past)
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, object]) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -247,7 +247,7 @@ class Service:
         async for piece in self.turns.pieces(list(self.engine.offenders)):
             self.engine.forget_offences(time.time(), piece)
 
-    async def reconfigure(self, config: Config, *, firewall_anew: bool = False) -> None:
+    async def reconfigure(self, config: Config, *, firewall_anew: bool = False) -> list[Ban]:
         """
         Go by *config*, and by who is never banned now; all answers from here on do.
 
@@ -255,6 +255,7 @@ class Service:
             config: With everything that cannot change while the process runs as it is.
             firewall_anew: The enforcer must be told again what should be in force.
 
+        Returns: the bans that have ended by that.
         """
         firewall_anew = firewall_anew or config.mode is not self.config.mode
         self.config = config
@@ -268,9 +269,10 @@ class Service:
         self.alarms.judge_by(config.firewall.ports)
         if self.cluster is not None:
             self.cluster.retain()
-        await self._lift_spared(policy)
+        lifted = await self._lift_spared(policy)
         if firewall_anew:
             await self._push_all()
+        return lifted
 
     async def _push_all(self) -> None:
         """Tell the enforcer anew what should be in force, and then what has changed meanwhile."""
@@ -285,12 +287,15 @@ class Service:
         self.enforcer.remove(client for client in told if client not in bans)
         self.enforcer.push_again(ban for client, ban in bans.items() if told.get(client) is not ban)
 
-    async def _lift_spared(self, policy: Policy) -> None:
+    async def _lift_spared(self, policy: Policy) -> list[Ban]:
         now_s = time.time()
+        lifted: list[Ban] = []
         async for piece in self.turns.pieces(list(self.engine.bans.values())):
             covered = [ban for ban in piece if policy.never.covering(ban.client) is not None]
             spared = [ban for ban in covered if self.engine.lift(ban.client) is not None]
             self.ended(spared, "never-list", now_s)
+            lifted += spared
+        return lifted
 
     # --- consequences
 
@@ -322,8 +327,7 @@ class Service:
         """
         self._record(heard.outbox)
         for lift, ban in heard.lifts:
-            if lift.client not in self.engine.bans:
-                self.writer.lift([lift.client], lift.time_s, lift.by)
+            self.writer.lift([lift.client], lift.time_s, lift.by)
             if ban is not None:
                 self._end_bans([ban], lift.by)
         bans = [ban for ban in heard.outbox.bans if self.engine.bans.get(ban.client) is ban]

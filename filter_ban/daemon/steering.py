@@ -12,7 +12,7 @@ from filter_ban.config import parse_config
 from filter_ban.config.changes import without_restart
 from filter_ban.daemon.control import CommandError, Handler, Request
 from filter_ban.daemon.wishes import MAX_REASON, end_problem, is_for_all
-from filter_ban.model import Allowance
+from filter_ban.model import Allowance, Ban
 from filter_ban.text import excerpt
 from filter_ban.views import Document, allowance_document
 
@@ -83,9 +83,9 @@ class Steering:
             else:
                 new.append(allowance)
                 results.append({**allowance_document(allowance), "outcome": "allowed"})
-        await self.take_over(new, ())
+        lifted = await self.take_over(new, ())
         if for_all and self._service.cluster is not None:
-            self._service.cluster.allowed(new)
+            self._service.cluster.allowed(new, lifted)
         yield {"results": results, "everywhere": for_all}
 
     async def disallow(self, request: Request) -> AsyncIterator[Document]:
@@ -130,21 +130,25 @@ class Steering:
             self._service.allowed = known | self._service.allowed
             await self._spare()
 
-    async def take_over(self, allowed: Iterable[Allowance], disallowed: Iterable[ClientKey]) -> None:
-        """Let those in, and these no more; what is so already is no change."""
+    async def take_over(self, allowed: Iterable[Allowance], disallowed: Iterable[ClientKey]) -> list[Ban]:
+        """Let those in, and these no more; what is so already is no change. Return the bans that have ended by that."""
         service = self._service
         new = {one.client: one for one in allowed if service.allowed.get(one.client) != one}
         gone = [client for client in disallowed if service.allowed.pop(client, None) is not None]
         service.allowed |= new
         service.writer.allow(list(new.values()))
         service.writer.disallow(gone)
-        if new or gone:
-            await self._spare()
+        if not new and not gone:
+            return []
+        lifted = await self._spare()
+        if service.cluster is not None:
+            service.cluster.spare(lifted)
+        return lifted
 
-    async def _spare(self) -> None:
+    async def _spare(self) -> list[Ban]:
         service = self._service
         service.send(encode("spare", [key_text(client) for client in service.allowed]))
-        await service.reconfigure(service.config)
+        return await service.reconfigure(service.config)
 
 
 def _texts(request: Request) -> list[Any]:

@@ -27,6 +27,12 @@ class Amnesties:
         """Note that the strikes of one user there until then are void; return whether that is news."""
         return self._note(self._pardons, (client, user_tag), until_s)
 
+    def recall_pardon(self, client: ClientKey, user_tag: int, until_s: float) -> None:
+        """Note a pardon that was given before all that are known; where memory is full it stays out."""
+        if (client, user_tag) not in self._pardons and len(self._pardons) < self._most:
+            self._pardons[client, user_tag] = until_s
+            self._pardons.move_to_end((client, user_tag), last=False)
+
     def lifted_s(self, client: ClientKey) -> float:
         """Return until when bans of *client* are void."""
         return self._lifts.get(client, NEVER)

@@ -11,6 +11,8 @@ one holds (:func:`filter_ban.engine.ban_book.outlasts`).
 import math
 from collections.abc import Iterable, Iterator
 
+import attrs
+
 from filter_ban.client import ClientKey
 from filter_ban.engine import history as _history
 from filter_ban.engine.amnesties import NEVER, Amnesties
@@ -107,6 +109,8 @@ class SharedEngine(Engine):
         is_news = len(outbox.logins) > logins
         if len(outbox.forgiven) == forgiven and is_news and user_tag in self._sieges.users:
             outbox.forgiven.append(Pardon(client, user_tag, time_s))
+        if not is_news and user_tag and len(outbox.forgiven) > forgiven:
+            outbox.logins.append(Login(client, user_tag, time_s))  # the ledger keeps no pardons
         if is_news and user_tag:  # others take it for a pardon too
             self._amnesties.pardon(client, user_tag, time_s)
         for pardon in outbox.forgiven[forgiven:]:
@@ -123,6 +127,12 @@ class SharedEngine(Engine):
             time_s = max(time_s, ban.start_s)
             self._amnesties.lift(client, time_s)
         return super().lift(client, time_s)
+
+    def share(self, ban: Ban) -> Ban:
+        """Return an active ban of this node alone as one of all, which it is from now on."""
+        shared = attrs.evolve(ban, node="")
+        self._active.add(shared)
+        return shared
 
     def _earliest_s(self, client: ClientKey) -> int:
         """Return the first whole second after the last lift: what began before is void."""
@@ -190,16 +200,22 @@ class SharedEngine(Engine):
 
     def hear_pardon(self, pardon: Pardon) -> None:
         """Void the strikes of a user that has logged in at another node."""
-        if self._amnesties.pardon(pardon.client, pardon.user_tag, pardon.time_s):
+        self._pardon(pardon)
+
+    def _pardon(self, pardon: Pardon) -> bool:
+        is_news = self._amnesties.pardon(pardon.client, pardon.user_tag, pardon.time_s)
+        if is_news:
             self._forgive(pardon)
+        return is_news
 
     def hear_login(self, login: Login) -> None:
         """Credit a client with a login at another node, and void the strikes of that user there until then."""
         client, user_tag, time_s = login.client, login.user_tag, login.time_s
         is_remembered = time_s > max(0.0, self._latest_s - self._logins.remember_s)
-        if user_tag and is_remembered and self._logins.note(client, user_tag, time_s):
+        is_news = user_tag and is_remembered and self._logins.note(client, user_tag, time_s)
+        is_pardon = self._pardon(Pardon(client, user_tag, time_s))
+        if is_news or (user_tag and is_remembered and is_pardon):  # as above
             self.outbox.logins.append(login)
-        self.hear_pardon(Pardon(client, user_tag, time_s))
 
     def hear_ban(self, ban: Ban, now_s: float) -> bool:
         """Take over a ban, unless it is void or another holds; return whether it is news. One that is over is an offence."""
@@ -288,6 +304,14 @@ class SharedEngine(Engine):
 
     # --- what was before the start, and what a new node must know
 
+    def restore_logins(self, logins: Iterable[Login]) -> None:
+        """Take over logins from before the start, newest first: strikes of before them that are heard of later are void."""
+        logins = list(logins)
+        super().restore_logins(logins)
+        for login in logins:
+            if login.user_tag:
+                self._amnesties.recall_pardon(login.client, login.user_tag, login.time_s)
+
     def restore_lifts(self, lifts: Iterable[tuple[ClientKey, float]]) -> None:
         """Take over until when what of clients is void."""
         for client, time_s in lifts:
@@ -300,6 +324,10 @@ class SharedEngine(Engine):
         hundredths = _hundredths(strike.weight)
         placed = _history.insert(history, strike.time_s, hundredths, strike.user_tag, FORGOTTEN_SECRET)
         return placed and placed[0]
+
+    def lifted_s(self, client: ClientKey) -> float:
+        """Return until when bans of *client* are void."""
+        return self._amnesties.lifted_s(client)
 
     def lifts(self) -> Iterator[tuple[ClientKey, float]]:
         """Yield until when what of clients is void; as with the two below, more may be heard meanwhile."""

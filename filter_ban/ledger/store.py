@@ -5,6 +5,7 @@ import enum
 import json
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,7 +37,7 @@ from filter_ban.ledger.rows import (
 )
 from filter_ban.ledger.sql import GROUP_SIZES, groups, insert
 from filter_ban.ledger.voids import OF_CLIENTS, OF_USERS, Voids
-from filter_ban.model import Allowance, Ban, Login, Pardon, Strike
+from filter_ban.model import HERE, Allowance, Ban, Login, Pardon, Strike
 from filter_ban.tally import HOUR_S, Tally
 from filter_ban.text import excerpt
 
@@ -65,7 +66,7 @@ _PAUSE_S: Final = (
     0.0002  # after each large group of rows: a thread that never rests keeps its core for milliseconds
 )
 _ACTIVE_OF: Final = """
-    SELECT client, id, start_s, end_s, firewall, reference FROM ban
+    SELECT client, id, start_s, end_s, firewall, reference, node FROM ban
     WHERE client IN (SELECT value FROM json_each(?)) AND lifted_s IS NULL AND (end_s IS NULL OR end_s > ?)
 """
 _LIFT: Final = """
@@ -78,7 +79,7 @@ _LIFT: Final = """
             json_extract(value, '$[3]') AS hand
         FROM json_each(?)
     ) AS lift
-    WHERE ban.client = lift.client AND lifted_s IS NULL AND (end_s IS NULL OR end_s > lift.now_s)
+    WHERE ban.client = lift.client AND lifted_s IS NULL AND start_s <= lift.now_s AND (end_s IS NULL OR end_s > lift.now_s)
     RETURNING client
 """
 
@@ -89,13 +90,17 @@ class _Active(NamedTuple):
     end_s: int | None
     firewall: int
     reference: str
+    node: str
 
     def yields_to(self, ban: Ban) -> bool:
-        """Return whether of two bans with one end, which nodes decided, *ban* holds; whoever records it knows the rest."""
+        """
+        Return whether of two bans with one end, which nodes decided, *ban* holds; whoever records it knows the rest.
+
+        So does one that was this node's own until other nodes were told.
+        """
         ours, other = (self.start_s, self.firewall), (ban.start_s, ban.firewall)
-        return self.end_s == ban.end_s and (
-            other < ours or (other == ours and self.reference != ban.reference)
-        )
+        is_another = self.reference != ban.reference or (self.node == HERE and ban.node != HERE)
+        return self.end_s == ban.end_s and (other < ours or (other == ours and is_another))
 
 
 class Recorded(enum.Enum):
@@ -202,18 +207,27 @@ class Ledger(LedgerReader):
         """
         End bans as if they had never been: they are no offences, and earlier strikes of the clients are gone.
 
-        All strikes are looked at once, however many the lifts. Of two for one client the first ends its ban.
+        All strikes are looked at once, however many the lifts. Of two for one client the first ends its ban. A ban that
+        begins later stays.
 
         Returns: the clients that had an active ban.
         """
-        rows: dict[str, Row] = {}
+        rounds: list[dict[str, Row]] = []  # each with one lift of a client, in their order
+        seen: Counter[str] = Counter()
         void: list[Row] = []
         for lift in lifts:
             text = key_text(lift.client)
-            rows.setdefault(text, (text, lift.now_s, int(lift.now_s), excerpt(lift.by)))
+            if seen[text] == len(rounds):
+                rounds.append({})
+            rounds[seen[text]][text] = text, lift.now_s, int(lift.now_s), excerpt(lift.by)
+            seen[text] += 1
             void.append((text, lift.now_s))
         with self._transaction():
-            ended = self._db.execute(_LIFT, (json.dumps([*rows.values()]),)).fetchall()
+            ended = [
+                row
+                for rows in rounds
+                for row in self._db.execute(_LIFT, (json.dumps([*rows.values()]),)).fetchall()
+            ]
             self._remove(OF_CLIENTS, void)
         return [parse_network(text) for text in dict.fromkeys(text for (text,) in ended)]
 

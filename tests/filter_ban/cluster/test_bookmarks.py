@@ -26,6 +26,7 @@ def test_what_is_told_is_what_is_remembered() -> None:
         "positions": {0: "18-0", 3: "9-9"},
         "heard": {0: {"mx2.example.org": (1000, 7), "mx3": (1001, 1)}},
         "epochs": {1: "abc"},
+        "told_offsets_s": {},
     }
 
 
@@ -67,7 +68,20 @@ def test_acts_outlive_a_restart() -> None:
     assert again.news() == {}
     assert dict(again.acts(LIFTED)) == {"192.0.2.7": 18.5, "192.0.2.8": 5.0}
     assert dict(again.acts(DISALLOWED)) == {"2001:db8::/48": 3.0}
-    assert again.facts() == {"positions": {}, "heard": {}, "epochs": {}}
+    assert again.facts() == {"positions": {}, "heard": {}, "epochs": {}, "told_offsets_s": {}}
+
+
+def test_told_clocks_are_remembered() -> None:
+    """A clock that is right is nothing to remember, unless it was wrong."""
+    bookmarks = Bookmarks()
+    bookmarks.offset(0, 0)
+    bookmarks.offset(1, -181)
+    remembered = bookmarks.news()
+    assert Bookmarks({name: value or "" for name, value in remembered.items()}).facts()["told_offsets_s"] == {
+        1: -181
+    }
+    bookmarks.offset(1, 0)
+    assert bookmarks.facts()["told_offsets_s"] == {1: 0}
 
 
 def test_acts_are_bounded() -> None:

@@ -44,6 +44,7 @@ class Node:
         shards: int = 1,
         name: str = "mx1",
     ) -> None:
+        self.never = never
         policy = Policy.compile(parse_config(""), never)
         self.engine = SharedEngine(policy, SECRET_BITS)
         self.member = Member(
@@ -55,7 +56,7 @@ class Node:
             trust=trust,
             secret_bits=SECRET_BITS,
             buffer=1000,
-            admits=lambda client: policy.never.overlapping(client) is None,
+            admits=lambda client: client not in self.never,
         )
         self.name = name
 
@@ -331,6 +332,20 @@ def test_whom_this_node_never_bans() -> None:
     assert node.said() == []
 
 
+def test_a_ban_holds_when_nobody_lets_the_client_in() -> None:
+    """Whether it was heard of while the client was let in, or had ended by that; what was lifted stays so."""
+    node = Node(never=(BOT, OTHER, OFFICE))
+    node.hear(banned(end=5000), banned(end=4000), banned(end=5000, client=OFFICE))
+    own = banned(end=6000, client=OTHER, node="")
+    assert not node.member.spare([own, banned(client=OFFICE, node=HERE)], NOW_S).outbox.bans
+    node.hear(Lifted(OFFICE, NOW_S, "operator"))
+    node.never = ()
+
+    assert node.member.spare([], NOW_S).outbox.bans == [banned(end=5000), own]
+    assert dict(node.engine.bans) == {BOT: banned(end=5000), OTHER: own}
+    assert not node.said()
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -467,6 +482,40 @@ def test_lifts_that_others_lack_are_said_after_a_join() -> None:
         Lifted(BOT, NOW_S - 50, "operator"),
         Lifted(OFFICE, NOW_S - 30, "operator"),
     ]
+
+
+def test_a_ban_after_a_lift_that_others_lack_is_said_after_a_join() -> None:
+    """The lift first, and also where the ban that others still have would last longer."""
+    node, other = Node(), Node(name="mx2")
+    other.hear(banned(end=9000))
+    node.engine.restore_lifts([(BOT, START_S + 950)])
+    own = banned(960, 2000, node="mx1")
+    node.member.join(0)
+    node.hear(banned(end=9000), shard=0)
+    node.member.reconcile(0, [own])
+    node.member.joined(0)
+    said = node.said()
+    other.hear(*said)
+
+    assert said == [Lifted(BOT, START_S + 950, "operator"), own]
+    assert dict(other.engine.bans) == {BOT: own}
+
+
+def test_removed_allowances_that_others_lack_are_said_after_a_join() -> None:
+    """One that waited for the store when the node was restarted, or was lost with it, does not come back."""
+    node = Node()
+    for number, client in enumerate(CLIENTS):
+        node.member.recall_disallowed(client, NOW_S - 50 + number)
+    node.member.join(0)
+    others: list[Notice] = [
+        Disallowed(OTHER, NOW_S - 49),
+        Disallowed(OFFICE, NOW_S - 60),
+        Allowed(allowance(BOT), NOW_S - 55),
+    ]
+    node.hear(*others, shard=0)
+    node.member.joined(0)
+
+    assert node.said() == [Disallowed(BOT, NOW_S - 50), Disallowed(OFFICE, NOW_S - 48)]
 
 
 def test_each_shard_is_joined_by_itself() -> None:

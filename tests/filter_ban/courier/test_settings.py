@@ -33,9 +33,10 @@ def test_facts(
     [("full", True, True, True), ("listen-only", False, True, False), ("publish-only", True, False, False)],
 )
 def test_roles(role: str, *, publishes: bool, listens: bool, composes: bool) -> None:
-    """Only a node that does both writes snapshots."""
+    """Only a node that does both, and believes in bans, writes snapshots."""
     told = settings("redis://a", role=role)
     assert (told.publishes, told.listens, told.composes) == (publishes, listens, composes)
+    assert not settings("redis://a", role=role, trusts_bans=False).composes
 
 
 def test_shards_on_stores() -> None:

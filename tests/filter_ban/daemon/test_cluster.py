@@ -152,6 +152,10 @@ def test_a_ban_here_is_no_ban_of_all(folder: Path, store: RedisServer) -> None:
         await one.ask("ban", clients=[OTHER])
         await until(lambda: other.bans(OTHER) and other.bans(BOT))
         assert {ban.node for ban in other.service.engine.bans.values()} == {"mx1"}
+        assert {ban.node for ban in one.service.engine.bans.values()} == {""}
+        await one.ask("flush")
+        with open_reader(one.service.ledger_path) as ledger:
+            assert {ban.node for ban in ledger.active_bans(time.time())} == {""}
 
     pair(folder, store, test)
 
@@ -247,11 +251,29 @@ def test_acts_outlive_the_node_that_did_them(folder: Path, store: RedisServer) -
             link = again.service.cluster
             assert link is not None
             notices = list(link.member.memory(()))
-            assert [n.client for n in notices if isinstance(n, Lifted)] == [parse_network(BOT)]
+            lifted = {n.client for n in notices if isinstance(n, Lifted)}
+            assert lifted == {parse_network(BOT), parse_network(OFFICE)}
             assert [n.client for n in notices if isinstance(n, Disallowed)] == [parse_network(OFFICE)]
             assert not again.lets_in(OFFICE)
 
     run(lambda: Node(folder, "mx1", store.url), test=test)
+
+
+def test_what_an_allowance_has_ended_stays_so(folder: Path, store: RedisServer) -> None:
+    """Who comes when it has been removed hears of the bans in the streams, and that they are lifted."""
+
+    async def test(one: Node, other: Node) -> None:
+        await one.ask("ban", clients=[BOT, OFFICE], reason="spam")
+        await until(lambda: other.bans(BOT) and other.bans(OFFICE))
+        await other.ask("allow", clients=["198.51.100.0/24", OFFICE])
+        await until(lambda: not (one.bans(BOT) or one.bans(OFFICE) or other.bans(BOT)))
+        await one.ask("disallow", clients=["198.51.100.0/24", OFFICE])
+        await until(lambda: not other.lets_in(OFFICE))
+        for node in (one, other):
+            lifts = {client for client, _ in node.link.member.engine.lifts()}
+            assert {parse_network(BOT), parse_network(OFFICE)} <= lifts
+
+    pair(folder, store, test)
 
 
 def test_a_courier_that_is_killed_is_replaced(
@@ -296,7 +318,7 @@ def test_a_store_that_is_away(folder: Path, store: RedisServer, caplog: pytest.L
         assert one.cluster["stores"][0]["problem"]
         await one.ask("ban", clients=[OTHER])
         await one.ask("allow", clients=[OFFICE])
-        assert one.cluster["buffered"] == 2
+        assert one.cluster["buffered"] == 3  # an allowance is a lift too
         store.start()
         await until(lambda: other.bans(OTHER) and other.lets_in(OFFICE))
         await until(lambda: one.cluster["current"] and other.cluster["current"])
@@ -463,6 +485,25 @@ def test_a_lift_of_another_node_is_written(tmp_path: Path, fakes: FakeCouriers) 
     alone(tmp_path, fakes, test)
     with open_reader(tmp_path / "mx1" / "ledger.sqlite3") as reader:
         assert [*reader.active_bans(time.time())] == []
+
+
+def test_a_ban_after_a_lift_is_written(tmp_path: Path, fakes: FakeCouriers) -> None:
+    """Also where one message tells of both: the ban of before does not come back with the next start."""
+
+    async def test(node: Node) -> None:
+        now_s = int(time.time())
+        first = attrs.evolve(ban(BOT), start_s=now_s - 20, end_s=None)
+        fakes.last.say("heard", message("mx2", 1, first), shard=0, id="1-0", shift_s=0)
+        await until(lambda: node.bans(BOT))
+        second = attrs.evolve(ban(BOT), start_s=now_s - 5, end_s=now_s + 600, reference="SECOND")
+        said = (Lifted(parse_network(BOT), now_s - 10.0, "operator"), second)
+        fakes.last.say("heard", message("mx2", 2, *said), shard=0, id="2-0", shift_s=0)
+        await until(lambda: len(fakes.last.told("folded")) == 2)
+        await until(lambda: not node.service.writer.health().pending_bans)
+
+    alone(tmp_path, fakes, test)
+    with open_reader(tmp_path / "mx1" / "ledger.sqlite3") as reader:
+        assert [one.reference for one in reader.active_bans(time.time())] == ["SECOND"]
 
 
 def test_folding_waits_for_the_ledger(tmp_path: Path, fakes: FakeCouriers) -> None:

@@ -48,3 +48,15 @@ def test_amnesties_are_forgotten() -> None:
 
     assert [client for client, _ in amnesties.lifts()] == [SECOND, THIRD]
     assert [amnesties.until_s(client, 7) for client in (FIRST, SECOND, THIRD)] == [0.0, 2.0, 3.0]
+
+
+def test_recalled_pardons_are_the_oldest() -> None:
+    """Newest first they come before those that were given since, where there is room."""
+    amnesties = Amnesties(3)
+    amnesties.pardon(FIRST, 7, 9.0)
+    for until_s, client in ((8.0, FIRST), (7.0, SECOND), (6.0, THIRD), (5.0, parse_network("192.0.2.9"))):
+        amnesties.recall_pardon(client, 7, until_s)
+    assert [amnesties.until_s(client, 7) for client in (FIRST, SECOND, THIRD)] == [9.0, 7.0, 6.0]
+    amnesties.forget(0.0, 6.5)
+
+    assert [amnesties.until_s(client, 7) for client in (FIRST, SECOND, THIRD)] == [9.0, 7.0, 0.0]

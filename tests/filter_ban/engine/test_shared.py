@@ -316,7 +316,7 @@ def test_our_own_strikes_are_later_than_what_is_void() -> None:
 
 
 @pytest.mark.parametrize(
-    ("times_s", "news"), [([0], 1), ([0, 3000], 1), ([0, 3600], 2), ([4000, 0], 1), ([-1e10], 0)]
+    ("times_s", "news"), [([0], 1), ([0, 3000], 2), ([0, 3600], 2), ([4000, 0], 1), ([-1e10], 0)]
 )
 def test_logins_elsewhere_make_a_client_known(times_s: list[float], news: int) -> None:
     """The newest counts; a late one changes nothing."""
@@ -460,6 +460,26 @@ def test_a_lift_here_is_an_amnesty_if_it_has_a_time() -> None:
 
 
 # --- memory
+
+
+def test_a_repeated_login_is_told_where_it_pardons() -> None:
+    """The ledger does not keep pardons, and must know of each login that is final for what was before it."""
+    engine = make()
+    for at_s in (0, 20, 40):
+        engine.success(BOT, 7, START_S + at_s)
+        engine.strike(Kind.AUTH_FAIL, BOT, START_S + at_s + 10, "", 7 + at_s // 20, 1 + at_s)
+
+    assert [login.time_s - START_S for login in engine.outbox.logins] == [0, 20]
+
+
+def test_a_login_of_before_the_start_is_final() -> None:
+    """What failed before it, and is heard of only after the start, is void; of other users it counts."""
+    engine = make()
+    engine.restore_logins([Login(BOT, 7, START_S + 50), Login(BOT, 0, START_S + 40)])
+
+    assert not engine.hear_strike(struck(49.0, 7), START_S + 60.0)
+    assert engine.hear_strike(struck(49.0, 8), START_S + 60.0)
+    assert engine.hear_strike(struck(51.0, 7), START_S + 60.0)
 
 
 def test_what_is_restored_and_heard_counts_once() -> None:

@@ -208,6 +208,16 @@ def test_lift(ledger: Ledger, make_ban: MakeBan, make_strike: MakeStrike) -> Non
     assert ledger.record_bans([make_ban(start_s=NOW_S + 7)]) == [Recorded.NEW]
 
 
+def test_a_lift_ends_no_later_ban(ledger: Ledger, make_ban: MakeBan) -> None:
+    """One that another node did before the ban, and that is heard of after it, leaves it to a later one."""
+    ledger.record_bans([make_ban()])
+    assert ledger.lift([CLIENT], NOW_S - 1, "ann") == []
+    early, late = Lift(CLIENT, NOW_S - 0.5, "ann"), Lift(CLIENT, NOW_S + 0.5, "bob")
+
+    assert ledger.lift_all([early, late]) == [CLIENT]
+    assert [record.lifted_by for record in ledger.records()] == ["bob"]
+
+
 def test_lifts_by_several_hands(ledger: Ledger, make_ban: MakeBan) -> None:
     """Lifts of different hands and times are done together, each as if alone; of two for a client the first counts."""
     ledger.record_bans([make_ban(number) for number in range(3)])
