@@ -334,7 +334,7 @@ class Service:
         if bans:
             self._begin_bans(bans, in_bulk=in_bulk)
         if heard.allowed or heard.disallowed:
-            self._begin(self.steering.take_over(heard.allowed, heard.disallowed))
+            self._begin(self.steering.hear(heard.allowed, heard.disallowed))
         return bans
 
     def _record(self, outbox: Outbox) -> None:

@@ -130,6 +130,13 @@ class Steering:
             self._service.allowed = known | self._service.allowed
             await self._spare()
 
+    async def hear(self, allowed: Iterable[Allowance], disallowed: Iterable[ClientKey]) -> None:
+        """Take over what other nodes say; whom the operator of this one lets in for it alone stays so."""
+        known = self._service.allowed
+        new = [one for one in allowed if one.client not in known or not _stays(known[one.client], one)]
+        gone = [client for client in disallowed if client not in known or not known[client].here]
+        await self.take_over(new, gone)
+
     async def take_over(self, allowed: Iterable[Allowance], disallowed: Iterable[ClientKey]) -> list[Ban]:
         """Let those in, and these no more; what is so already is no change. Return the bans that have ended by that."""
         service = self._service
@@ -149,6 +156,13 @@ class Steering:
         service = self._service
         service.send(encode("spare", [key_text(client) for client in service.allowed]))
         return await service.reconfigure(service.config)
+
+
+def _stays(ours: Allowance, theirs: Allowance) -> bool:
+    """Return whether *ours* is this node's own, and lasts as long as *theirs*."""
+    return ours.here and (
+        ours.until_s is None or (theirs.until_s is not None and theirs.until_s <= ours.until_s)
+    )
 
 
 def _texts(request: Request) -> list[Any]:

@@ -143,6 +143,24 @@ def test_what_is_here_stays_here(folder: Path, store: RedisServer) -> None:
     pair(folder, store, test)
 
 
+def test_who_is_let_in_here_stays_so(folder: Path, store: RedisServer) -> None:
+    """Whatever others say of him: that he is let in everywhere, for a time, or no more."""
+
+    async def test(one: Node, other: Node) -> None:
+        await one.ask("allow", clients=[BOT], everywhere=False)
+        await one.ask("allow", clients=[OTHER], everywhere=False, length=60)
+        await other.ask("allow", clients=[BOT, OTHER, OFFICE], length=3600)
+        here = {parse_network(BOT): True, parse_network(OTHER): False, parse_network(OFFICE): False}
+        await until(lambda: {client: let.here for client, let in one.service.allowed.items()} == here)
+        await other.ask("disallow", clients=[BOT, OTHER, OFFICE])
+        await until(lambda: not one.lets_in(OFFICE) and not one.lets_in(OTHER))
+        assert one.lets_in(BOT)
+        await one.ask("disallow", clients=[BOT])
+        assert not one.lets_in(BOT)
+
+    pair(folder, store, test)
+
+
 def test_a_ban_here_is_no_ban_of_all(folder: Path, store: RedisServer) -> None:
     """Who is banned at one node alone, and then everywhere, is banned by the others as it is there."""
 
