@@ -62,9 +62,7 @@ _ADD_TALLIES: Final = insert(
     "tally", TALLY_COLUMNS, "ON CONFLICT DO UPDATE SET number = number + excluded.number"
 )
 _REMEMBER: Final = insert("memory", MEMO_COLUMNS, "ON CONFLICT DO UPDATE SET value = excluded.value")
-_PAUSE_S: Final = (
-    0.0002  # after each large group of rows: a thread that never rests keeps its core for milliseconds
-)
+_PAUSE_S: Final = 0.0002  # after a large group: a thread that never rests keeps its core for milliseconds
 _ACTIVE_OF: Final = """
     SELECT client, id, start_s, end_s, firewall, reference, node FROM ban
     WHERE client IN (SELECT value FROM json_each(?)) AND lifted_s IS NULL AND (end_s IS NULL OR end_s > ?)
@@ -79,7 +77,8 @@ _LIFT: Final = """
             json_extract(value, '$[3]') AS hand
         FROM json_each(?)
     ) AS lift
-    WHERE ban.client = lift.client AND lifted_s IS NULL AND start_s <= lift.now_s AND (end_s IS NULL OR end_s > lift.now_s)
+    WHERE ban.client = lift.client AND lifted_s IS NULL
+        AND start_s <= lift.now_s AND (end_s IS NULL OR end_s > lift.now_s)
     RETURNING client
 """
 
