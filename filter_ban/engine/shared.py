@@ -198,11 +198,8 @@ class SharedEngine(Engine):
         due_s = time_s + self.policy.siege.patience
         self._judge_since(client, history, time_s, self._rules(client, ""), now_s, due_s)
 
-    def hear_pardon(self, pardon: Pardon) -> None:
-        """Void the strikes of a user that has logged in at another node."""
-        self._pardon(pardon)
-
-    def _pardon(self, pardon: Pardon) -> bool:
+    def hear_pardon(self, pardon: Pardon) -> bool:
+        """Void the strikes of a user that has logged in at another node; return whether that is news."""
         is_news = self._amnesties.pardon(pardon.client, pardon.user_tag, pardon.time_s)
         if is_news:
             self._forgive(pardon)
@@ -213,7 +210,7 @@ class SharedEngine(Engine):
         client, user_tag, time_s = login.client, login.user_tag, login.time_s
         is_remembered = time_s > max(0.0, self._latest_s - self._logins.remember_s)
         is_news = user_tag and is_remembered and self._logins.note(client, user_tag, time_s)
-        is_pardon = self._pardon(Pardon(client, user_tag, time_s))
+        is_pardon = self.hear_pardon(Pardon(client, user_tag, time_s))
         if is_news or (user_tag and is_remembered and is_pardon):  # as above
             self.outbox.logins.append(login)
 
